@@ -1,0 +1,247 @@
+"""Gram matrices and all that follows from them: cosines, distances, angles, row distributions.
+
+Every relation of contextual distillation (Park et al., EMNLP 2021) is a function of inner products alone.
+For the vectors ``h_1 … h_n`` of one sentence, or of one word at several layers, let ``G = H Hᵀ``. Then
+
+    cosine     G_ij / √(G_ii G_jj)
+    distance   √(G_ii + G_jj - 2 G_ij)
+    angle at j (G_ik - G_ij - G_jk + G_jj) / (dist_ij · dist_jk)
+
+so a teacher's Gram matrices are all that a student needs of it, whatever the two widths are.
+
+Tensors in, tensors out; numpy arrays in, numpy arrays out. Half precision is raised to float32. Any leading
+dimensions are kept. Quantities without a meaning (the cosine of a zero vector, the angle at a vertex that
+coincides with another word) are 0, with gradient 0, never NaN.
+
+>>> hidden = torch.randn(2, 7, 12, 384)          # sentences, layers, words, width
+>>> word_gram(hidden).shape                      # words with words, inside each layer
+torch.Size([2, 7, 12, 12])
+>>> layer_gram(hidden).shape                     # layers with layers, for each word
+torch.Size([2, 12, 7, 7])
+>>> angle(word_gram(hidden), vertex=3).shape     # all angles whose corner is word 3
+torch.Size([2, 7, 12, 12])
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import torch
+
+__all__ = [
+    "angle",
+    "angle_mask",
+    "cosine",
+    "distance",
+    "layer_gram",
+    "row_distribution",
+    "sides",
+    "squared_distance",
+    "window_mask",
+    "word_gram",
+]
+
+
+def _arrays_too(function):
+    """Let a function of tensors take numpy arrays, and answer in kind; raise half precision to float32."""
+
+    @functools.wraps(function)
+    def wrapped(first, *args, **kwargs):
+        from_numpy = isinstance(first, np.ndarray)
+        args = [torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in args]
+        kwargs = {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in kwargs.items()}
+        tensor = torch.from_numpy(first) if from_numpy else first
+        if not isinstance(tensor, torch.Tensor):
+            raise TypeError(f"{function.__name__} takes a tensor or a numpy array, not {type(first).__name__}")
+        if not tensor.is_floating_point():
+            raise ValueError(f"{function.__name__} takes floating point values, not {tensor.dtype}: use .float()")
+        if tensor.dtype in (torch.float16, torch.bfloat16):
+            tensor = tensor.float()
+        with torch.autocast(tensor.device.type, enabled=False):
+            result = function(tensor, *args, **kwargs)
+        return result.numpy() if from_numpy else result
+
+    return wrapped
+
+
+def _square(gram: torch.Tensor) -> int:
+    if gram.ndim < 2 or gram.shape[-1] != gram.shape[-2]:
+        raise ValueError(f"a Gram matrix is square, (..., n, n); got {tuple(gram.shape)}: use word_gram or layer_gram")
+    return gram.shape[-1]
+
+
+def fit_mask(mask: torch.Tensor | None, gram: torch.Tensor) -> torch.Tensor | None:
+    """Line a mask of words up with Gram matrices: (B, n) serves (B, n, n), (B, L, n, n) and so on. Returns bool.
+
+    Leading dimensions are matched from the left; what the mask lacks (layers, heads) is filled in before the words.
+    """
+    if mask is None:
+        return None
+    missing = gram.ndim - 1 - mask.ndim
+    leading = mask.shape[:-1]
+    if missing < 0 or mask.shape[-1] != gram.shape[-1] or any(
+        m not in (1, g) for m, g in zip(leading, gram.shape, strict=False)
+    ):
+        raise ValueError(
+            f"mask {tuple(mask.shape)} does not fit Gram matrices {tuple(gram.shape)}: its last size must be "
+            f"the number of words, {gram.shape[-1]}, and those before it must be the first of the Gram's"
+        )
+    return mask.bool().reshape(*leading, *([1] * missing), mask.shape[-1])
+
+
+def _diagonal(gram: torch.Tensor) -> torch.Tensor:
+    return gram.diagonal(dim1=-2, dim2=-1)
+
+
+@_arrays_too
+def word_gram(hidden: torch.Tensor) -> torch.Tensor:
+    """Inner products between the words of a sentence. hidden (..., n, d) -> (..., n, n)."""
+    if hidden.ndim < 2:
+        raise ValueError(f"word_gram takes (..., n, d), words by width; got {tuple(hidden.shape)}")
+    return hidden @ hidden.transpose(-1, -2)
+
+
+@_arrays_too
+def layer_gram(hidden: torch.Tensor) -> torch.Tensor:
+    """Inner products between the layers of each word. hidden (..., L, n, d) -> (..., n, L, L)."""
+    if hidden.ndim < 3:
+        raise ValueError(f"layer_gram takes (..., L, n, d), layers by words by width; got {tuple(hidden.shape)}")
+    by_word = hidden.transpose(-3, -2)
+    return by_word @ by_word.transpose(-1, -2)
+
+
+@_arrays_too
+def cosine(gram: torch.Tensor) -> torch.Tensor:
+    """Cosine of every pair. gram (..., n, n) -> (..., n, n); 0 where a vector is zero."""
+    _square(gram)
+    square = _diagonal(gram)
+    usable = square > 0
+    inverse = torch.where(usable, torch.where(usable, square, 1).rsqrt(), 0)
+    return gram * inverse.unsqueeze(-1) * inverse.unsqueeze(-2)
+
+
+@_arrays_too
+def squared_distance(gram: torch.Tensor) -> torch.Tensor:
+    """Squared Euclidean distance of every pair. gram (..., n, n) -> (..., n, n).
+
+    Differences below the rounding error of the Gram matrix are exactly 0, so that two equal words count as equal.
+    """
+    _square(gram)
+    square = _diagonal(gram)
+    total = square.unsqueeze(-1) + square.unsqueeze(-2)
+    apart = total - 2 * gram
+    return torch.where(apart > 8 * torch.finfo(gram.dtype).eps * total, apart, 0)
+
+
+@_arrays_too
+def distance(gram: torch.Tensor) -> torch.Tensor:
+    """Euclidean distance of every pair. gram (..., n, n) -> (..., n, n)."""
+    squared = squared_distance(gram)
+    apart = squared > 0
+    return torch.where(apart, torch.where(apart, squared, 1).sqrt(), 0)
+
+
+def window_mask(n: int, window: int | None, device=None) -> torch.Tensor:
+    """Which words may stand at a side of an angle: (n, n) bool, ``[j, i]`` True when ``0 < |i - j| <= (window-1)/2``.
+
+    window : odd width 2δ+1 around the vertex, None for the whole sentence (Park et al. 2021, locality).
+    """
+    if window is not None and (window < 3 or window % 2 == 0):
+        raise ValueError(f"window must be odd and at least 3 (2δ+1), got {window}: use {max(3, window + 1)}, or None")
+    place = torch.arange(n, device=device)
+    apart = (place.unsqueeze(-1) - place).abs()
+    return (apart > 0) & (apart <= (n if window is None else window // 2))
+
+
+def sides(gram: torch.Tensor, mask: torch.Tensor | None = None, window: int | None = None) -> torch.Tensor:
+    """Which pairs are a usable side of an angle: (..., n, n) bool, symmetric.
+
+    A side joins two different, real words inside the window whose vectors differ.
+    """
+    n = _square(gram)
+    usable = (squared_distance(gram) > 0) & window_mask(n, window, gram.device)
+    if mask is not None:
+        mask = fit_mask(mask, gram)
+        usable = usable & mask.unsqueeze(-1) & mask.unsqueeze(-2)
+    return usable
+
+
+@_arrays_too
+def angle(
+    gram: torch.Tensor,
+    vertex: int | None = None,
+    window: int | None = None,
+    mask: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Cosine of the angle that words i and k make at the vertex j (Park et al. 2021, triple-wise word relation).
+
+    gram   : (..., n, n)
+    vertex : the word j, or None for all of them
+    window : odd width around the vertex outside of which there is no angle, None for none
+    mask   : (B, n) or (..., n), true for real words
+    Returns (..., n_i, n_k), or (..., n_j, n_i, n_k) without a vertex: n³ numbers, meant for looking at short
+    sentences; ``losses.contextual.word_angle`` never builds them. 0 wherever `angle_mask` is False.
+    """
+    n = _square(gram)
+    usable = sides(gram, mask, window)
+    far = torch.where(usable, squared_distance(gram), 1)
+    inverse = torch.where(usable, far.rsqrt(), 0)
+    if vertex is None:
+        gram_jk, at_vertex = gram.unsqueeze(-2), _diagonal(gram)[..., None, None]
+        cosines = (gram.unsqueeze(-3) - gram.unsqueeze(-1) - gram_jk + at_vertex) * (
+            inverse.unsqueeze(-1) * inverse.unsqueeze(-2)
+        )
+    else:
+        if not 0 <= vertex < n:
+            raise ValueError(f"vertex {vertex} is not one of the {n} words: choose 0 to {n - 1}")
+        row, side = gram[..., vertex, :], inverse[..., vertex, :]
+        at_vertex = gram[..., vertex, vertex, None, None]
+        cosines = (gram - row.unsqueeze(-1) - row.unsqueeze(-2) + at_vertex) * (side.unsqueeze(-1) * side.unsqueeze(-2))
+    return cosines * (~torch.eye(n, dtype=torch.bool, device=gram.device))
+
+
+@_arrays_too
+def angle_mask(
+    gram: torch.Tensor,
+    vertex: int | None = None,
+    window: int | None = None,
+    mask: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Where `angle` has a meaning: same arguments, same shape, bool."""
+    usable = sides(gram, mask, window)
+    if vertex is not None:
+        usable = usable[..., vertex, :]
+    apart = ~torch.eye(gram.shape[-1], dtype=torch.bool, device=gram.device)
+    return usable.unsqueeze(-1) & usable.unsqueeze(-2) & apart
+
+
+@_arrays_too
+def row_distribution(
+    similarity: torch.Tensor, mask: torch.Tensor | None = None, temperature: float = 1.0
+) -> torch.Tensor:
+    """Each word's relations as a distribution over the *other* real words: softmax over j ≠ i of similarity / temperature.
+
+    similarity : (..., n, n), usually `cosine`   mask : (..., n), true for real words
+    Returns (..., n, n); rows of padding, and of a word that has no other, are all 0.
+    """
+    return log_row_distribution(similarity, mask, temperature).exp() * row_mask(similarity, mask)
+
+
+def row_mask(similarity: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Pairs (i, j) of different real words: (..., n, n) bool."""
+    n = _square(similarity)
+    usable = ~torch.eye(n, dtype=torch.bool, device=similarity.device)
+    if mask is not None:
+        mask = fit_mask(mask, gram)
+        usable = usable & mask.unsqueeze(-1) & mask.unsqueeze(-2)
+    return usable.expand(similarity.shape)
+
+
+def log_row_distribution(similarity: torch.Tensor, mask: torch.Tensor | None, temperature: float) -> torch.Tensor:
+    """Logarithm of `row_distribution`; meaningful only where `row_mask` is True."""
+    if not temperature > 0:
+        raise ValueError(f"temperature must be positive, got {temperature}")
+    # A large finite number, not -inf: a row with no usable entry stays finite, and 0 · (-inf) never arises.
+    lowest = torch.finfo(similarity.dtype).min / 4
+    return torch.where(row_mask(similarity, mask), similarity / temperature, lowest).log_softmax(-1)
