@@ -1,0 +1,110 @@
+"""Versions of a lesson made from the stored one: for students, for nbgrader, and solved (for tests).
+
+A stored lesson is the instructor's. An exercise is three cells in a row: the stub (tag ``exercise``, metadata
+``{"kdviz": {"exercise": name}}``), its check, and the solution (tag ``solution``). The other versions follow from
+that and are never kept by hand. Notebooks are plain JSON dictionaries here; nothing is executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+POINTS = 1  # nbgrader points of one exercise
+
+
+def exercise_cells(notebook: dict) -> Iterator[tuple[str, dict, dict, dict]]:
+    """(name, stub, check, solution) of every exercise, in reading order. ValueError when a cell is out of place."""
+    cells = notebook["cells"]
+    for index, cell in enumerate(cells):
+        if "exercise" not in _tags(cell):
+            continue
+        name = cell["metadata"].get("kdviz", {}).get("exercise")
+        check, solution = (cells[index + 1 : index + 3] + [{}, {}])[:2]
+        if not name or f'kd.check.run("{name}"' not in _source(check) or "solution" not in _tags(solution):
+            raise ValueError(f"exercise {name!r} in cell {index}: a stub is followed by its check, then its solution")
+        yield name, cell, check, solution
+
+
+def student(notebook: dict) -> dict:
+    """The lesson without solutions and outputs."""
+    notebook = _blank(notebook)
+    notebook["cells"] = [cell for cell in notebook["cells"] if "solution" not in _tags(cell)]
+    return notebook
+
+
+def solved(notebook: dict) -> dict:
+    """Every solution in its stub's place, so that every check should pass."""
+    notebook = _blank(notebook)
+    for _, stub, _, solution in exercise_cells(notebook):
+        stub["source"] = solution["source"]
+    return student(notebook)
+
+
+def nbgrader(notebook: dict) -> dict:
+    """The instructor's source for ``nbgrader generate_assignment``: solutions between marks, checks that give points."""
+    notebook = _blank(notebook)
+    for name, stub, check, solution in exercise_cells(notebook):
+        head, dots, tail = _source(stub).rpartition("    ...")
+        body = "\n".join(["    ### BEGIN SOLUTION", *_body(_source(solution)), "    ### END SOLUTION"])
+        if not dots:
+            raise ValueError(f"exercise {name!r}: the stub has no line `    ...` for the solution to stand in")
+        stub["source"] = head + body + tail
+        stub["metadata"]["nbgrader"] = _grading(name, solution=True)
+        call = _source(check).strip().splitlines()[-1]
+        check["source"] = f"{call}\nassert {call.replace('.run(', '.diagnose(')}.passed"
+        check["metadata"]["nbgrader"] = _grading(f"{name}-check", grade=True, points=POINTS)
+    return student(notebook)
+
+
+FLAVOURS = {"student": student, "nbgrader": nbgrader, "solved": solved}
+
+
+def write(flavour: str, lessons: Path, target: Path) -> list[Path]:
+    """Write that version of every notebook in folder `lessons` into folder `target`; returns the new paths."""
+    if flavour not in FLAVOURS:
+        raise ValueError(f"no version {flavour!r} of a lesson: choose one of {', '.join(FLAVOURS)}")
+    target.mkdir(parents=True, exist_ok=True)
+    if target.resolve() == lessons.resolve():
+        raise ValueError(f"{target} holds the lessons themselves: choose another folder")
+    written = []
+    for path in sorted(lessons.glob("*.ipynb")):
+        made = FLAVOURS[flavour](json.loads(path.read_text(encoding="utf-8")))
+        out, half = target / path.name, target / f".{path.name}.part"
+        half.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(half, out)
+        written.append(out)
+    return written
+
+
+def _tags(cell: dict) -> list[str]:
+    return cell.get("metadata", {}).get("tags", [])
+
+
+def _source(cell: dict) -> str:
+    return "".join(cell.get("source", ""))  # a string, or a list of lines: nbformat allows both
+
+
+def _blank(notebook: dict) -> dict:
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
+    return notebook
+
+
+def _body(source: str) -> list[str]:
+    """The lines of the (last) function in `source`, without its first line and docstring."""
+    function = next(node for node in reversed(ast.parse(source).body) if isinstance(node, ast.FunctionDef))
+    first = function.body[1 if ast.get_docstring(function) else 0]
+    return source.splitlines()[first.lineno - 1 : function.end_lineno]
+
+
+def _grading(grade_id: str, *, solution: bool = False, grade: bool = False, points: int | None = None) -> dict:
+    settings = {"schema_version": 3, "grade_id": grade_id, "solution": solution, "grade": grade,
+                "locked": grade, "task": False, "cell_type": "code"}
+    return settings if points is None else settings | {"points": points}

@@ -1,0 +1,101 @@
+"""Every exercise recognises its own reference, every named mistake, and whatever else a reader may hand over."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from kdviz import check
+
+EXERCISES = check.exercises()
+MISTAKES = [(name, message) for name, exercise in EXERCISES.items() for message in exercise.mistakes]
+
+
+def stub(*arguments):
+    """A docstring does not make it an answer."""
+    ...
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_reference_passes_and_stub_is_not_attempted(name):
+    exercise = EXERCISES[name]
+    right = check.diagnose(name, exercise.reference)
+    assert (right.attempted, right.passed, right.message) == (True, True, exercise.praise)
+    empty = check.diagnose(name, stub)
+    assert not empty.attempted and not empty.passed and empty.message.startswith("not attempted yet")
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_every_exercise_knows_three_mistakes_or_more(name):
+    assert len(EXERCISES[name].mistakes) >= 3
+
+
+@pytest.mark.parametrize(("name", "message"), MISTAKES)
+def test_each_mistake_gets_its_own_diagnosis(name, message):
+    """Also proves that mistakes of one exercise differ from its reference and from one another on the cases."""
+    found = check.diagnose(name, EXERCISES[name].mistakes[message])
+    assert found.attempted and not found.passed and found.message == message
+
+
+def double(function):
+    return lambda *arguments: 2 * function(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "words"),
+    [
+        ("wr-cosine", lambda hidden: print(end=""), "returned nothing"),
+        ("wr-cosine", lambda hidden: "0.5", "returned str"),
+        ("wr-cosine", lambda hidden: torch.ones(3, 3), "shape (3, 3), the right one (6, 6)"),
+        ("wr-cosine", lambda hidden: torch.full((6, 6), torch.nan), "36 of your 36 numbers are NaN"),
+        ("wr-cosine", lambda hidden: torch.ones(6, 6), "The largest gap is at position"),
+        ("wr-cosine", double(EXERCISES["wr-cosine"].reference), "every number is 2 × what it should be"),
+        ("minilm-relation", lambda v, m: EXERCISES["minilm-relation"].reference(v, m).mT, "transposed"),
+        ("kd-loss", lambda s, t, tau: EXERCISES["kd-loss"].reference(s, t, tau).item(), "no gradient"),
+        ("kd-loss", lambda student_logits: 0, "(student_logits, teacher_logits, tau)"),
+        ("kd-loss", lambda s, t, tau: s @ t, "stopped with RuntimeError"),
+        ("kd-loss", 3.0, "hand over the function itself"),
+        ("wr-musk", stub, "there is no exercise of this name"),
+    ],
+)
+def test_anything_else_is_explained(name, wrong, words):
+    found = check.diagnose(name, wrong)
+    assert not found.passed and words in found.message
+
+
+def test_the_line_of_an_exception_is_shown():
+    def broken(hidden):
+        return hidden / absent  # noqa: F821
+
+    found = check.diagnose("wr-cosine", broken)
+    assert "NameError" in found.message and "`return hidden / absent" in found.message
+
+
+def test_an_answer_that_writes_into_its_input_does_not_spoil_the_comparison():
+    def in_place(hidden):
+        hidden /= hidden.norm(dim=-1, keepdim=True)
+        return hidden @ hidden.T
+
+    assert check.diagnose("wr-cosine", in_place).passed
+
+
+def test_numpy_answers_count():
+    assert check.diagnose("wr-cosine", lambda h: EXERCISES["wr-cosine"].reference(h).numpy()).passed
+
+
+def test_run_prints_one_line_and_returns_nothing(capsys):
+    assert check.run("wr-cosine", stub) is None
+    assert check.run("wr-cosine", lambda hidden: hidden @ hidden.T) is None
+    assert check.run("wr-cosine", EXERCISES["wr-cosine"].reference) is None
+    empty, wrong, right = capsys.readouterr().out.splitlines()
+    assert empty.startswith("wr-cosine ○ not attempted yet")
+    assert wrong.startswith("wr-cosine ✗ not yet: this is the Gram matrix")
+    assert right.startswith("wr-cosine ✓ right: ")
+
+
+def test_importing_check_does_not_import_torch():
+    code = "import sys, kdviz.check; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
