@@ -233,7 +233,7 @@ def row_mask(similarity: torch.Tensor, mask: torch.Tensor | None) -> torch.Tenso
     n = _square(similarity)
     usable = ~torch.eye(n, dtype=torch.bool, device=similarity.device)
     if mask is not None:
-        mask = fit_mask(mask, gram)
+        mask = fit_mask(mask, similarity)
         usable = usable & mask.unsqueeze(-1) & mask.unsqueeze(-2)
     return usable.expand(similarity.shape)
 

@@ -1,0 +1,10 @@
+"""Distillation losses: pure functions, tensors in, scalar out.
+
+logits     : what the classifier says (Hinton et al. 2015)
+contextual : relations between words and between layers (Park et al. 2021), from Gram matrices
+features   : hidden states, attention maps, and relations between sentences (the methods CKD is compared with)
+"""
+
+from . import contextual, features, logits
+
+__all__ = ["contextual", "features", "logits"]

@@ -1,0 +1,55 @@
+"""What every loss asks of its input, and the errors that name both offending values."""
+
+from __future__ import annotations
+
+import torch
+
+from ..relations import fit_mask
+
+
+def same_shape(student: torch.Tensor, teacher: torch.Tensor, what: str = "shape", fix: str = "match the layers first"):
+    if student.shape != teacher.shape:
+        raise ValueError(f"student {what} {tuple(student.shape)} and teacher {tuple(teacher.shape)} differ: {fix}")
+
+
+def one_of(name: str, value, allowed) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}")
+
+
+def checked(student_gram, teacher_gram, mask):
+    """(S, n, n) float Grams with everything outside the mask set to 0, and the mask as (S, n) bool.
+
+    S runs over all leading dimensions: one entry is one sentence at one layer, or one word.
+    """
+    same_shape(
+        student_gram,
+        teacher_gram,
+        "Gram matrices",
+        "compare matched layers (losses.contextual.layer_map) of the same sentences",
+    )
+    n = student_gram.shape[-1]
+    if student_gram.ndim < 3 or student_gram.shape[-2] != n:
+        raise ValueError(f"Gram matrices are (..., n, n) with a batch before them, got {tuple(student_gram.shape)}")
+    for name, gram in (("student", student_gram), ("teacher", teacher_gram)):
+        if not gram.is_floating_point():
+            raise ValueError(f"{name} Gram matrices must be floating point, not {gram.dtype}: use .float()")
+    real = fit_mask(mask, student_gram).to(student_gram.device)
+    real = real.expand(student_gram.shape[:-1]).reshape(-1, n)
+    # Padding may hold anything, NaN included: what is set to 0 here has no value and no gradient.
+    both = real.unsqueeze(-1) & real.unsqueeze(-2)
+    working = torch.float64 if torch.float64 in (student_gram.dtype, teacher_gram.dtype) else torch.float32
+    student = torch.where(both, student_gram.reshape(-1, n, n).to(working), 0)
+    teacher = torch.where(both, teacher_gram.detach().to(student.device).reshape(-1, n, n).to(working), 0)
+    return student, teacher, real
+
+
+def finite(loss: torch.Tensor, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    """The loss, or a ValueError that says which side brought NaN or infinity in."""
+    if torch.isfinite(loss):
+        return loss
+    bad = {name: int((~torch.isfinite(x)).sum()) for name, x in (("student", student), ("teacher", teacher))}
+    raise ValueError(
+        f"the loss is {loss.item()}: {bad['student']} student values and {bad['teacher']} teacher values are NaN or "
+        "infinite; look at the learning rate when it is the student, at the inputs when it is the teacher"
+    )
