@@ -1,0 +1,29 @@
+# make lab        open the course in JupyterLab          make lab ARGS=--no-browser on a server
+# make test       run every test                          make test ARGS=tests/losses for some of them
+# make notebooks  run every lesson: time, memory, size    make notebooks ARGS=02_word_relation for some
+# make bench      measure speed and memory                make bench ARGS=word_angle for some
+# make lock       resolve the dependencies anew
+PYTHON ?= python3
+ARGS ?=
+KDVIZ := .venv/bin/python -m kdviz.cli
+
+.PHONY: lab test notebooks bench lock course
+
+course:
+	@$(PYTHON) .ci/prepare.py
+
+lab: course
+	@$(KDVIZ) lab $(ARGS)
+
+test:
+	@$(PYTHON) .ci/prepare.py test
+	@.venv/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+notebooks: course
+	@$(KDVIZ) run notebooks $(ARGS)
+
+bench: course
+	@$(KDVIZ) run bench $(ARGS)
+
+lock:
+	@$(PYTHON) .ci/prepare.py lock

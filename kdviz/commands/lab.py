@@ -1,0 +1,52 @@
+"""kdviz lab: JupyterLab on the first lesson, with nothing registered outside this clone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from kdviz.commands import clone, write_json
+
+FIRST_LESSON = "notebooks/00_start_here.ipynb"
+# JupyterLab's question about news and updates would cover the first lesson, and asks the network
+QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+
+
+def add_arguments(parser) -> None:
+    parser.add_argument("--no-browser", action="store_true", help="only print the address (for servers)")
+    parser.add_argument("--port", type=int, help="port to listen on (JupyterLab's choice by default)")
+    parser.add_argument("--lesson", default=FIRST_LESSON, help=f"notebook to open (default: {FIRST_LESSON})")
+    parser.add_argument("jupyter", nargs="*", metavar="-- OPTION", help="further options for JupyterLab, after --")
+
+
+def command(args) -> tuple[list[str], dict[str, str]]:
+    """The command line and the environment that start JupyterLab."""
+    root = clone()
+    lesson = root / args.lesson
+    if not lesson.is_file():
+        raise SystemExit(f"kdviz: there is no lesson {args.lesson!r} in {root}; see the table in README.md")
+    settings = root / "build" / "lab"
+    write_json(settings / "labconfig" / "default_setting_overrides.json", QUIET)
+    line = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}",
+            f"--LabApp.default_url=/lab/tree/{lesson.relative_to(root).as_posix()}"]
+    if args.no_browser:
+        line.append("--no-browser")
+    if args.port:
+        line.append(f"--port={args.port}")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        line.append("--allow-root")  # in a container everyone is root; JupyterLab still listens on localhost only
+    environment = {
+        **os.environ,
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, [str(settings), os.environ.get("JUPYTER_CONFIG_PATH")])),
+        "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one of the same name in the home folder
+    }
+    return [*line, *args.jupyter], environment
+
+
+def run(args) -> int:
+    line, environment = command(args)
+    print("Starting JupyterLab on", args.lesson, flush=True)
+    if os.name == "posix":
+        os.execve(line[0], line, environment)  # so that Ctrl-C and kill reach JupyterLab itself
+    return subprocess.call(line, env=environment)
