@@ -70,7 +70,7 @@ def _by_products(student, teacher, usable):
         part = slice(start, start + step)
         value, grad[part] = _products(student[part].to(precise), teacher[part].to(precise), usable[part])
         total += value
-    return total, grad
+    return total.clamp(min=0), grad  # a sum of squares: below 0 there is only rounding
 
 
 def _products(gram_s, gram_t, usable):
