@@ -8,7 +8,8 @@ import sys
 import pytest
 import torch
 
-from kdviz import check
+from kdviz import check, relations
+from kdviz.losses import contextual, features, logits
 
 EXERCISES = check.exercises()
 MISTAKES = [(name, message) for name, exercise in EXERCISES.items() for message in exercise.mistakes]
@@ -99,3 +100,57 @@ def test_run_prints_one_line_and_returns_nothing(capsys):
 def test_importing_check_does_not_import_torch():
     code = "import sys, kdviz.check; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+AS_THE_PACKAGE_SAYS = {
+    "kd-loss": logits.soft_kl,
+    "wr-cosine": lambda hidden: relations.cosine(relations.word_gram(hidden)),
+    "wr-mask": relations.row_distribution,
+    "angle-from-gram": relations.angle,
+    "window": relations.window_mask,
+    "layer-gram": relations.layer_gram,
+    "ltr-pair": lambda s, t, mask: contextual.layer_pair(s, t, mask, match="l2"),
+    "layer-map": contextual.layer_map,
+}
+
+
+@pytest.mark.parametrize("name", AS_THE_PACKAGE_SAYS)
+def test_the_reference_is_what_the_package_computes(name):
+    """A reader who solves an exercise has written a function of kdviz."""
+    assert check.diagnose(name, AS_THE_PACKAGE_SAYS[name]).passed
+
+
+def test_rkd_distances_give_the_packages_loss():
+    student, teacher = torch.randn(5, 4), torch.randn(5, 7)
+    maps = [EXERCISES["rkd-distance"].reference(h) for h in (student, teacher)]
+    torch.testing.assert_close(torch.nn.functional.smooth_l1_loss(*maps), features.rkd_distance(student, teacher))
+
+
+@pytest.mark.parametrize(
+    ("new", "better", "verdict"),
+    [
+        ([0.60, 0.61, 0.62], "higher", "seen here"),
+        ([0.60, 0.61, 0.62], "lower", "not seen here"),
+        ([0.40, 0.41, 0.42], "higher", "not seen here"),
+        ([0.40, 0.41, 0.42], "lower", "seen here"),
+        ([0.50, 0.51, 0.52], "higher", "not seen here"),
+        ([0.40, 0.51, 0.72], "higher", "too noisy to tell"),
+        ([0.40, 0.51, 0.72], "lower", "too noisy to tell"),
+    ],
+)
+def test_a_claim_is_judged_by_its_interval(new, better, verdict, capsys):
+    assert check.claim("new beats old", {"new": new, "old": [0.50, 0.51, 0.52]}, "new", "old", better=better) == verdict
+    assert f"Verdict: {verdict}." in capsys.readouterr().out
+
+
+def test_the_interval_is_students():
+    found = check.interval([1.0, 2.0, 3.0])
+    assert found.mean == 2.0 and found.half == pytest.approx(4.302653 / 3**0.5)
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"), [([0.5], "two seeds or more"), ([0.5, float("nan")], "did a run diverge"), ([1, 2, 3], "same seeds")]
+)
+def test_a_claim_refuses_what_it_cannot_judge(scores, words):
+    with pytest.raises(ValueError, match=words):
+        check.claim("", {"new": scores, "old": scores if len(scores) < 3 else [1, 2]}, "new", "old")

@@ -1,0 +1,61 @@
+"""Claim checks: does a difference stand out from the luck of the seeds?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+VERDICTS = ("seen here", "not seen here", "too noisy to tell")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and the half-width of its 95 % interval over seeds (Student's t)."""
+
+    mean: float
+    half: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} ± {self.half:.3f}"
+
+
+def interval(values: Sequence[float]) -> Interval:
+    """Mean ± 95 % interval of two or more values, one per seed. The interval covers the luck of the seeds only."""
+    from scipy.stats import t
+
+    if len(values) < 2:
+        raise ValueError(f"{len(values)} value: an interval needs runs with two seeds or more")
+    if not all(map(math.isfinite, values)):
+        raise ValueError(f"scores must be finite, got {list(values)}: did a run diverge?")
+    half = t.ppf(0.975, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    return Interval(fmean(values), float(half))
+
+
+def claim(text: str, scores: Mapping[str, Sequence[float]], new: str, old: str, *, better: str = "higher") -> str:
+    """Print what this run says about a claim "`new` is better than `old`", and return the verdict.
+
+    scores : name of a method -> one score per seed, the same seeds in the same order
+    better : "higher" for accuracy, "lower" for a distance
+    The runs are compared pair by pair, seed by seed. The claim is *seen here* when the whole 95 % interval of the
+    difference lies on the claim's side of 0, *not seen here* when it lies on the other side (or is exactly 0), and
+    *too noisy to tell* when it covers 0.
+    """
+    if better not in ("higher", "lower"):
+        raise ValueError(f'better={better!r}: choose "higher" or "lower"')
+    if len(scores[new]) != len(scores[old]):
+        raise ValueError(f"{len(scores[new])} scores of {new!r}, {len(scores[old])} of {old!r}: use the same seeds")
+    gain = interval([a - b for a, b in zip(scores[new], scores[old])])
+    low, high = (gain.mean - gain.half, gain.mean + gain.half)
+    if better == "lower":
+        low, high = -high, -low
+    verdict = VERDICTS[0] if low > 0 else VERDICTS[1] if high <= 0 else VERDICTS[2]
+    width = max(len(new), len(old), len("difference"))
+    print(f"Claim: {text}")
+    for name in (new, old):
+        print(f"  {name:<{width}}  {interval(scores[name])}")
+    print(f"  {'difference':<{width}}  {gain.mean:+.3f} ± {gain.half:.3f}   "
+          f"({better} is better; {len(scores[new])} paired seeds, 95 % interval)")
+    print(f"  Verdict: {verdict}.")
+    return verdict
