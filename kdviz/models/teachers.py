@@ -1,0 +1,174 @@
+"""Teachers: the packaged MiniLM, with or without the adapter of a task, and any model of the hub or a folder."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from kdviz.models.hub import hub_folder, quiet
+from kdviz.models.model import Model
+from kdviz.models.tokenizers import WEIGHTS_SHA256, file_sha256, load_tokenizer, verified_folder
+from kdviz.models.transformer import Transformer
+
+if TYPE_CHECKING:
+    from kdviz.data.task import Task
+
+
+def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, checkpoint: int | None = None) -> Model:
+    """A pretrained transformer, ready to teach.
+
+    source : ``"minilm"`` (packaged, offline); a local folder; or a hub id such as ``"google-bert/bert-base-uncased"``
+             (safetensors only, never remote code; taken from the cache when it is there)
+    task   : gives the model a classifier over the task's labels. For the embedded tasks ``"minilm"`` comes adapted
+             (``data/teachers/<task>``); otherwise the model's own classifier is kept when it has the task's labels,
+             and a new, untrained one (with a warning) is put on when it has not.
+    checkpoint : epoch of the adapter's trajectory, 0 (underfit) to the last; None is the final teacher
+    Raises FileNotFoundError or ValueError naming the file and the command that restores it.
+    """
+    if checkpoint is not None and (source != "minilm" or task is None):
+        raise ValueError('checkpoint= needs load_teacher("minilm", task): only adapters of embedded tasks have epochs')
+    if source == "minilm":
+        folder, name = verified_folder(), "minilm"
+        if task is not None and task.folder is not None:
+            return _adapted(folder, task, checkpoint)
+        if checkpoint is not None:
+            raise ValueError(f"task {task.name!r} is not embedded, so it has no teacher trajectory; leave checkpoint out")
+    else:
+        folder, name = (Path(source), Path(source).name) if Path(source).is_dir() else hub_folder(str(source))
+        if (folder / "model.json").is_file():
+            return _named(Model.load(folder), task)
+    _check_safetensors(folder, source)
+    return _from_folder(folder, name, task)
+
+
+def _named(model: Model, task) -> Model:
+    """A model that kdviz saved, used as a teacher (of an assistant's student, say)."""
+    if task is not None and model.labels != task.labels:
+        raise ValueError(f"{model.name!r} knows the labels {model.labels}, task {task.name!r} has {task.labels}")
+    model.role = "teacher"
+    return model
+
+
+def _check_safetensors(folder: Path, source) -> None:
+    if not (folder / "config.json").is_file():
+        raise FileNotFoundError(f"{folder} holds no model: config.json is missing")
+    if not any(folder.glob("*.safetensors")):
+        raise FileNotFoundError(
+            f"{source} has no safetensors weights in {folder} and kdviz reads nothing else (a pickle can run code); "
+            "convert them with model.save_pretrained(folder), or pick a model that has model.safetensors"
+        )
+
+
+def _from_folder(folder: Path, name: str, task) -> Model:
+    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+
+    safe = {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
+    try:
+        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+        classifies = any("ForSequenceClassification" in known for known in config.architectures or ())
+        build = AutoModelForSequenceClassification if classifies or task is not None else AutoModel
+        own = tuple(config.id2label[i] for i in range(config.num_labels)) if classifies else ()
+        fits = classifies and (task is None or len(own) == len(task.labels))
+        if task is not None:
+            config.num_labels = len(task.labels)
+        with quiet(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # the new classifier, when there is one, is the same everywhere
+            network = build.from_pretrained(
+                str(folder), config=config, dtype=torch.float32, ignore_mismatched_sizes=not fits, **safe
+            )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(f"the model in {folder} cannot be loaded: {error}") from error
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise ValueError(f"the weights in {folder} are damaged ({error}); download or save them again") from error
+    labels = own if task is None else task.labels
+    if task is not None and fits:
+        _reorder(network, own, task)
+    elif task is not None:
+        warnings.warn(
+            f"{name} has no classifier for the labels of {task.name!r}: a new one was put on, and it knows nothing. "
+            "Fine-tune the model on the labels before it teaches.",
+            stacklevel=3,
+        )
+    model = Model(Transformer(network), load_tokenizer(folder), name=name, role="teacher", labels=labels)
+    return model.eval()
+
+
+def _reorder(network, own: tuple[str, ...], task) -> None:
+    """Permute the classifier so that class i is the task's label i, when the model names the same labels otherwise."""
+    names, wanted = [label.lower() for label in own], [label.lower() for label in task.labels]
+    if sorted(names) != sorted(wanted):
+        if not all(name.startswith("label_") for name in names):
+            raise ValueError(f"the model's labels are {own}, task {task.name!r} has {task.labels}: they do not match")
+        return
+    order = [names.index(label) for label in wanted]
+    last = [m for m in network.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(own)][-1]
+    with torch.no_grad():
+        last.weight.copy_(last.weight[order])
+        last.bias.copy_(last.bias[order])
+    network.config.id2label = dict(enumerate(task.labels))
+
+
+def adapter_folder(task: Task, checkpoint: int | None = None) -> Path:
+    """Where the adapter of an embedded task is kept, or one epoch of its trajectory."""
+    folder = task.folder.parent / "teachers" / task.name
+    return folder if checkpoint is None else folder / "trajectory" / f"epoch-{checkpoint}"
+
+
+def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
+    """The packaged MiniLM with the task's LoRA adapter and classifier merged in."""
+    place = adapter_folder(task, checkpoint)
+    weights, log = place / "adapter_model.safetensors", adapter_folder(task) / "log.json"
+    fix = f"restore it with: git checkout -- {'/'.join(weights.parts[-4 if checkpoint is None else -6:-1])}"
+    fix += f" (or make it again: python -m kdviz.models.adapt {task.name})"
+    for path in (weights, place / "adapter_config.json", log):
+        if not path.is_file():
+            known = sorted(p.name for p in (adapter_folder(task) / "trajectory").glob("epoch-*"))
+            epochs = f"; the trajectory has {', '.join(known) or 'no epochs'}" if checkpoint is not None else ""
+            raise FileNotFoundError(f"{path} is missing{epochs}; {fix}")
+    try:
+        made = json.loads(log.read_text(encoding="utf-8"))
+        expected = made["sha256"][weights.relative_to(adapter_folder(task)).as_posix()]
+        base, data = made["base_sha256"], made["data_sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{log} is damaged ({error!r}); {fix}") from error
+    if (found := file_sha256(weights)) != expected:
+        raise ValueError(f"{weights} is damaged: its SHA-256 is {found}, expected {expected}; {fix}")
+    if base != WEIGHTS_SHA256:
+        raise ValueError(f"{weights} was made for weights {base}, the packaged ones are {WEIGHTS_SHA256}; {fix}")
+    train = task.folder / "train.parquet"
+    if (found := file_sha256(train)) != data:
+        raise ValueError(
+            f"{place} was made on other data: {train} has SHA-256 {found}, the adapter saw {data}; restore the data "
+            f"with: git checkout -- data/{task.name} (or adapt again: python -m kdviz.models.adapt {task.name})"
+        )
+    return merge(classifier(folder, task.labels), place, task.labels)
+
+
+def classifier(folder: Path, labels):
+    """The packaged MiniLM with a new, seeded classifier: what an adapter is trained on and put on."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    config = BertConfig.from_pretrained(str(folder), local_files_only=True, num_labels=len(labels))
+    config.id2label = dict(enumerate(labels))
+    with quiet(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return BertForSequenceClassification.from_pretrained(
+            str(folder), config=config, dtype=torch.float32, use_safetensors=True, local_files_only=True
+        )
+
+
+def merge(network, place: Path, labels) -> Model:
+    """Add the adapter in `place` to the weights, for good: the result costs what the plain model costs."""
+    from peft import PeftModel
+
+    with quiet():
+        adapted = PeftModel.from_pretrained(network, str(place), local_files_only=True)
+        merged = adapted.merge_and_unload()
+    model = Model(Transformer(merged.float()), load_tokenizer(), name="minilm", role="teacher", labels=labels)
+    return model.requires_grad_(True).eval()
