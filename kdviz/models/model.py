@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from kdviz.models.tokenizers import file_sha256, is_packaged, load_tokenizer, tokenizer_sha256
+from kdviz.disk import file_sha256, write_whole
+from kdviz.models.tokenizers import is_packaged, load_tokenizer, tokenizer_sha256
 
 FIELDS = frozenset({"logits", "hidden", "attentions", "scores", "qkv", "ffn"})
 # architecture -> the class that runs it; each has layers, width, heads, fields, max_length, embedding,
@@ -211,10 +211,3 @@ class Model(nn.Module):
         if self.labels:
             lines.append("labels: " + ", ".join(self.labels))
         return "\n  ".join([*lines, *self.notes])
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write under a temporary name, then move into place: a reader sees the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)

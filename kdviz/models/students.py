@@ -99,12 +99,9 @@ def task_vocabulary(task: Task, tokenizer) -> tuple[list[int], tuple[str, ...]]:
 
 def _ids(task, tokenizer, splits) -> torch.Tensor:
     columns = [task[split][column] for split in splits for column in (("text", "text_b") if task.pair else ("text",))]
-    lists = [
-        ids
-        for column in columns
-        for ids in text_to_ids(tokenizer, list(column), add_special_tokens=False, return_attention_mask=False)["input_ids"]
-    ]
-    return torch.tensor([i for ids in lists for i in ids], dtype=torch.long)
+    plain = {"add_special_tokens": False, "return_attention_mask": False, "return_token_type_ids": False}
+    rows = [row for column in columns for row in text_to_ids(tokenizer, column[:], **plain)["input_ids"]]
+    return torch.tensor([token for row in rows for token in row], dtype=torch.long)
 
 
 def _check_fit(teacher: Model, **wanted) -> None:

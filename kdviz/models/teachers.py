@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from kdviz.models.hub import hub_folder, quiet
+from kdviz.disk import file_sha256
+from kdviz.hub import cached_model, quiet
 from kdviz.models.model import Model
-from kdviz.models.tokenizers import WEIGHTS_SHA256, file_sha256, load_tokenizer, verified_folder
+from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer, verified_folder
 from kdviz.models.transformer import Transformer
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, che
         if checkpoint is not None:
             raise ValueError(f"task {task.name!r} is not embedded, so it has no teacher trajectory; leave checkpoint out")
     else:
-        folder, name = (Path(source), Path(source).name) if Path(source).is_dir() else hub_folder(str(source))
+        folder = Path(source) if Path(source).is_dir() else cached_model(str(source))
+        name = Path(source).name
         if (folder / "model.json").is_file():
             return _named(Model.load(folder), task)
     _check_safetensors(folder, source)
@@ -125,7 +127,7 @@ def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
     place = adapter_folder(task, checkpoint)
     weights, log = place / "adapter_model.safetensors", adapter_folder(task) / "log.json"
     fix = f"restore it with: git checkout -- {'/'.join(weights.parts[-4 if checkpoint is None else -6:-1])}"
-    fix += f" (or make it again: python -m kdviz.models.adapt {task.name})"
+    fix += f" (or make it again: python -m kdviz.training.adapt {task.name})"
     for path in (weights, place / "adapter_config.json", log):
         if not path.is_file():
             known = sorted(p.name for p in (adapter_folder(task) / "trajectory").glob("epoch-*"))
@@ -145,7 +147,7 @@ def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
     if (found := file_sha256(train)) != data:
         raise ValueError(
             f"{place} was made on other data: {train} has SHA-256 {found}, the adapter saw {data}; restore the data "
-            f"with: git checkout -- data/{task.name} (or adapt again: python -m kdviz.models.adapt {task.name})"
+            f"with: git checkout -- data/{task.name} (or adapt again: python -m kdviz.training.adapt {task.name})"
         )
     return merge(classifier(folder, task.labels), place, task.labels)
 

