@@ -13,6 +13,7 @@ import sys
 # words typed -> (module in kdviz.commands, one line of help)
 COMMANDS = {
     "lab": ("lab", "open JupyterLab on the first lesson"),
+    "prefetch": ("prefetch", "download models and GLUE tasks of the hub, to work offline afterwards"),
     "doctor": ("doctor", "say what is installed, cached, missing, and how to mend it"),
     "run notebooks": ("notebooks", "execute lessons; print time, peak memory and size; fail over budget"),
     "run bench": ("bench", "run tests/benchmarks; print and keep the numbers"),
