@@ -27,6 +27,14 @@ _HOMES = {
     "load_teacher": "kdviz.models.teachers",
     "build_student": "kdviz.models.students",
     "encode": "kdviz.models.encoding",
+    "distill": "kdviz.training.distill",
+    "compare": "kdviz.training.compare",
+    "Run": "kdviz.training.run",
+    "Method": "kdviz.methods",
+    "Phase": "kdviz.methods",
+    "LabelsOnly": "kdviz.methods",
+    "KD": "kdviz.methods",
+    "CKD": "kdviz.methods",
 }
 
 __all__ = sorted(_HOMES)

@@ -1,0 +1,28 @@
+"""Distillation methods, one paper a file; a name is loaded when first used."""
+
+from __future__ import annotations
+
+import importlib
+
+_HOMES = {
+    "Method": "base",
+    "Phase": "base",
+    "At": "base",
+    "LabelsOnly": "kd",
+    "KD": "kd",
+    "CKD": "ckd",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"kdviz.methods has no {name!r}; it offers {', '.join(__all__)}")
+    value = getattr(importlib.import_module(f"kdviz.methods.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

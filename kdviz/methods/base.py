@@ -51,6 +51,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
 
+from kdviz.losses import contextual
+
 if TYPE_CHECKING:
     from kdviz.data.batching import Batch
     from kdviz.data.task import Task
@@ -200,9 +202,7 @@ class Method:
 
     def layer_map(self, teacher_layers: int, student_layers: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Indices of the compared hidden states, (teacher's, student's); 0 is the embedding."""
-        from kdviz.losses.contextual import layer_map
-
-        return layer_map(teacher_layers, student_layers)
+        return contextual.layer_map(teacher_layers, student_layers)
 
     def loss(self, student: Fields, teacher: Fields, batch: Batch, at: At) -> dict[str, Tensor]:
         """Named terms, weighted; the loop adds them up and logs them by name.
@@ -231,8 +231,10 @@ class Method:
     def describe(self) -> dict[str, Any]:
         """Settings by name, for tables and for the check that a resumed run is the same run."""
         plain = (str, int, float, bool, type(None))
-        return {key: value for key, value in sorted(vars(self).items()) if isinstance(value, plain)}
+        settings = {key: value for key, value in sorted(vars(self).items()) if isinstance(value, plain)}
+        wrapped = {key: value.describe() for key, value in vars(self).items() if isinstance(value, Method)}
+        return {"method": self.name} | settings | wrapped
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{key}={value!r}" for key, value in self.describe().items())
+        settings = ", ".join(f"{key}={value!r}" for key, value in self.describe().items() if key != "method")
         return f"{type(self).__name__}({settings})"

@@ -1,0 +1,60 @@
+"""Labels alone, and vanilla knowledge distillation (Hinton, Vinyals, Dean 2015)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kdviz.losses import logits
+from kdviz.methods.base import Method, Phase
+
+
+@dataclass
+class LabelsOnly(Method):
+    """Cross-entropy on the labelled rows: the baseline that needs no teacher."""
+
+    def phases(self, epochs):
+        return [Phase("labels", epochs, rows="labelled")]
+
+    def loss(self, student, teacher, batch, at):
+        return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
+
+
+@dataclass
+class KD(Method):
+    """(1-α)·CE + α·τ²·KL(teacher ‖ student) of the softened class probabilities.
+
+    alpha       : share of the soft term; 0 leaves the labels alone, 1 leaves them out
+    temperature : τ
+    rows        : "all" lets the teacher label what has no label; an unlabelled row has no cross-entropy
+    """
+
+    alpha: float = 0.5
+    temperature: float = 4.0
+    rows: str = "all"
+    needs = frozenset({"logits"})
+
+    def __post_init__(self):
+        check_mixing(self.alpha, self.temperature)
+
+    def phases(self, epochs):
+        return [Phase("distil", epochs, rows=self.rows)]
+
+    def loss(self, student, teacher, batch, at):
+        return mixed_terms(student, teacher, batch, self.alpha, self.temperature)
+
+
+def mixed_terms(student, teacher, batch, alpha, temperature):
+    """The two terms of vanilla KD; a term of weight 0 is left out."""
+    terms = {}
+    if alpha < 1:
+        terms["labels"] = (1 - alpha) * logits.cross_entropy(student["logits"], batch.labels)
+    if alpha > 0:
+        terms["logits"] = alpha * logits.soft_kl(student["logits"], teacher["logits"], temperature)
+    return terms
+
+
+def check_mixing(alpha, temperature):
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha={alpha}: the share of the soft term lies between 0 (labels) and 1 (teacher)")
+    if not temperature > 0:
+        raise ValueError(f"temperature={temperature}: must be positive; 1 leaves the probabilities as they are")

@@ -1,0 +1,72 @@
+"""Nested state (weights, optimiser, history, …) in one safetensors file, replaced in one move. No pickles."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+FORMAT = "kdviz-1"
+
+
+def save(path: Path, state: Any) -> None:
+    """Write dicts, lists, tensors, numbers and strings, nested at will. A reader sees the old file or the new one."""
+    tensors: dict[str, torch.Tensor] = {}
+    tree = _take_tensors(state, "state", tensors)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file(tensors, temporary, metadata={"format": FORMAT, "tree": json.dumps(tree)})
+    os.replace(temporary, path)
+
+
+def load(path: Path) -> Any:
+    """Read what `save` wrote, tensors on the CPU. ValueError when the file is not one of ours or is damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged ({error}): remove it to start again") from error
+    if about.get("format") != FORMAT:
+        raise ValueError(f"{path} is no checkpoint of this version (format {about.get('format')}, expected {FORMAT})")
+    return _put_tensors(json.loads(about["tree"]), tensors)
+
+
+def _take_tensors(value, name, tensors):
+    if isinstance(value, torch.Tensor):
+        tensors[name] = value.detach().cpu().contiguous().clone()
+        return {"tensor": name}
+    if _plain(value):
+        return {"value": value}
+    if isinstance(value, dict):
+        # pairs, because JSON would turn the whole-number keys of an optimiser's state into text
+        return {"dict": [[key, _take_tensors(item, f"{name}.{key}", tensors)] for key, item in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return {"list": [_take_tensors(item, f"{name}.{number}", tensors) for number, item in enumerate(value)]}
+    raise TypeError(f"{name} is a {type(value).__name__}: a checkpoint holds dicts, lists, tensors, numbers and strings")
+
+
+def _plain(value) -> bool:
+    """Whether JSON gives it back as it is."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _plain(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(map(_plain, value))
+    return value is None or isinstance(value, (str, int, float, bool))
+
+
+def _put_tensors(tree, tensors):
+    ((kind, value),) = tree.items()
+    if kind == "tensor":
+        return tensors[value]
+    if kind == "dict":
+        return {key: _put_tensors(item, tensors) for key, item in value}
+    if kind == "list":
+        return [_put_tensors(item, tensors) for item in value]
+    return value

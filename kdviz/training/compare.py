@@ -1,0 +1,81 @@
+"""Several runs side by side: mean over seeds and how sure one can be of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+from scipy import stats
+
+
+@dataclass
+class Comparison:
+    """`table`: one row per method and split with mean, low, high (95 %), sd and number of runs."""
+
+    table: pd.DataFrame
+
+    def plot(self, split: str = "test"):
+        """Dots with intervals, a plotly figure. ValueError for a split that no run was scored on."""
+        from kdviz.training.plots import comparison_figure
+
+        known = list(dict.fromkeys(self.table["split"]))
+        if split not in known:
+            raise ValueError(f"no run was scored on {split!r}; choose among {', '.join(known)}")
+        return comparison_figure(self.table, split)
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False, float_format=lambda value: f"{value:.3f}")
+
+    def __repr__(self) -> str:
+        return self.table.to_string(index=False, float_format=lambda value: f"{value:.3f}")
+
+
+def compare(runs: Iterable, score: str = "accuracy") -> Comparison:
+    """Group runs by their label and average over seeds.
+
+    The interval is Student's t over the seeds; with a single run it is the run's own interval (which
+    knows of the size of the split, not of the luck of the seed). Raises ValueError when there is no run, and when
+    two runs of one label have the same seed, or another task.
+    """
+    runs = list(runs)
+    if not runs:
+        raise ValueError("compare needs at least one run: pass a list of what kd.distill returned")
+    _check(runs)
+    rows = []
+    for label in dict.fromkeys(run.label for run in runs):
+        group = [run for run in runs if run.label == label]
+        for split in group[0].scores:
+            values = [run.scores[split][score] for run in group]
+            one = group[0].scores[split]
+            low, high = (one["low"], one["high"]) if len(values) == 1 and score == "accuracy" else interval(values)
+            rows.append({"method": label, "split": split, **summary(values), "low": low, "high": high})
+    return Comparison(pd.DataFrame(rows)[["method", "split", "mean", "low", "high", "sd", "runs"]])
+
+
+def summary(values: list[float]) -> dict:
+    """Mean, standard deviation (NaN for one value) and number of values."""
+    series = pd.Series(values, dtype=float)
+    return {"mean": series.mean(), "sd": series.std(), "runs": len(values)}
+
+
+def interval(values: list[float], level: float = 0.95) -> tuple[float, float]:
+    """Student's t interval of the mean; NaN for a single value, which says nothing about its spread."""
+    if len(values) < 2:
+        return math.nan, math.nan
+    series = pd.Series(values, dtype=float)
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * series.std() / math.sqrt(len(values))
+    return series.mean() - half, series.mean() + half
+
+
+def _check(runs) -> None:
+    tasks = {run.settings.get("task") for run in runs}
+    if len(tasks) > 1:
+        raise ValueError(f"these runs are of different tasks ({', '.join(map(str, tasks))}): compare one task at a time")
+    seen = set()
+    for run in runs:
+        key = (run.label, run.settings.get("seed"))
+        if key in seen:
+            raise ValueError(f"two runs are called {key[0]!r} with seed {key[1]}: give one another run.label")
+        seen.add(key)

@@ -1,0 +1,216 @@
+"""`distill`: one call from a student, a teacher and a task to a finished `Run`."""
+
+from __future__ import annotations
+
+import copy
+import json
+import platform
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from kdviz.methods.base import FIELDS, Method
+from kdviz.training import checkpoint
+from kdviz.training.cache import fingerprint
+from kdviz.training.context import Settings, Training
+from kdviz.training.loop import lay_out, train
+from kdviz.training.metrics import evaluate, wilson
+from kdviz.training.progress import Progress
+from kdviz.training.rows import Rows
+from kdviz.training.run import Run, history_table
+from kdviz.training.snapshots import Snapshots
+
+SPLITS_OF_TRAINING = ("train", "transfer", "dev")
+FRAMES = 24  # of a time-lapse, unless snapshot_every says otherwise
+
+
+def distill(
+    student, teacher, task, method: Method | None = None, *,
+    epochs: int = 5, seed: int = 0, batch_size: int = 32, lr: float = 5e-4, warmup: float = 0.1,
+    weight_decay: float = 0.01, clip: float = 1.0, max_length: int = 128, steps_per_epoch: int | None = None,
+    cache: bool = True, cache_dtype: str = "float32", mixed_precision: str | None = None,
+    folder=None, resume: bool = False, checkpoint_every: int = 200,
+    snapshots: list | None = None, snapshot_every: int | None = None,
+    score: tuple[str, ...] | None = None, progress: str = "auto",
+) -> Run:
+    """Distil `teacher` into a copy of `student` on `task`; best dev epoch kept, test splits scored once at the end.
+
+    student, teacher : Models; the teacher may be None for a method that needs none
+    method           : a `kdviz.methods.Method`; None is vanilla KD
+    epochs, steps_per_epoch : an epoch is one pass over the phase's rows, or exactly so many steps, whatever the
+                       number of rows: this is how runs with few labels are compared at equal compute
+    seed             : of the order of rows and of dropout. Equal seed, equal run, bit for bit on a CPU
+    batch_size       : of all processes together
+    lr, warmup, weight_decay, clip : AdamW; `warmup` is the share of steps that warm up; `clip` the gradient's norm
+    cache            : read the teacher's fields from disk (written first when needed); False runs it at each step
+    cache_dtype      : "float32", or "float16" for half the disk
+    mixed_precision  : "no", "bf16" or "fp16"; None takes what `accelerate launch` was told
+    folder           : where checkpoints and the finished run go; None keeps nothing on disk
+    resume           : go on where a killed run in `folder` stopped (every `checkpoint_every` steps and each epoch),
+                       start when there is nothing yet, load when it is finished
+    snapshots        : texts whose hidden states are kept every `snapshot_every` steps, for the time-lapse
+    score            : splits to score at the end, None for all that are not trained on
+    progress         : "auto", "notebook", "terminal", "plain" or "off"
+
+    Returns a `Run`. Raises ValueError for settings that cannot be, and when `folder` holds another run.
+    """
+    if method is None:
+        from kdviz.methods.kd import KD
+
+        method = KD()
+    settings = Settings(
+        epochs, seed, batch_size, lr, warmup, weight_decay, clip, max_length, steps_per_epoch, cache, cache_dtype,
+        mixed_precision,
+    )  # fmt: skip
+    if resume and folder is None:
+        raise ValueError("resume=True needs folder=…: that is where checkpoints are")
+    _check(student, teacher, task, method)
+    accelerator = _accelerator(mixed_precision)
+    reporter = Progress(progress if accelerator.is_main_process else "off", method.name)
+    tokenizer = getattr(student, "tokenizer", None)
+    student = copy.deepcopy(student, {id(tokenizer): tokenizer})
+    # the teacher is only read, but MATE-like methods send gradients through it: to its input, not to its weights
+    frozen = [] if teacher is None else [p for p in teacher.parameters() if p.requires_grad]
+    devices = [accelerator.device] if accelerator.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+        try:
+            run = Training(student, teacher, task, method, settings, accelerator, folder, reporter, checkpoint_every)
+            return _distill(run, resume, snapshots, snapshot_every, score)
+        finally:
+            for parameter in frozen:
+                parameter.requires_grad_(True)
+
+
+def _distill(run: Training, resume, snapshots, snapshot_every, score) -> Run:
+    method, settings, started = run.method, run.settings, time.perf_counter()
+    signature = _signature(run)
+    finished, state = _former(run, signature, resume)
+    if finished is not None:
+        run.progress.say(f"{method.name}: finished before, loaded from {run.folder}")
+        return finished
+    torch.manual_seed(settings.seed)  # for modules that a method makes in setup
+    run.teacher = run.run_teacher
+    if method.setup:
+        method.setup(run)
+    stretches = lay_out(run, method.phases(settings.epochs))
+    if snapshots:
+        total = sum(stretch.steps for stretch in stretches)
+        every = snapshot_every or max(1, -(-total // FRAMES))
+        run.snapshots = Snapshots(snapshots, run.run_teacher, every, settings.max_length)
+
+    def save(position):
+        if run.folder is not None and run.accelerator.is_main_process:
+            checkpoint.save(run.folder / "checkpoint.safetensors", position | {"signature": signature})
+
+    train(run, stretches, state, save)
+    run.student.eval()
+    if run.snapshots is not None:
+        run.snapshots.take(run.student, len(run.history))
+    scores, predictions = _score(run, score)
+    result = Run(
+        label=method.name, student=run.student, history=history_table(run.history.rows()), scores=scores,
+        predictions=predictions, records=run.records, snapshots=run.snapshots, settings=signature,
+        info={
+            "seconds": round(time.perf_counter() - started, 2), "processes": run.accelerator.num_processes,
+            "device": str(run.device), "python": platform.python_version(), "torch": torch.__version__,
+        },
+    )  # fmt: skip
+    if run.folder is not None and run.accelerator.is_main_process:
+        result.save(run.folder)
+        (run.folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    run.accelerator.wait_for_everyone()
+    run.progress.close(repr(result), result.plot() if run.progress.mode == "notebook" and len(result.history) else None)
+    return result
+
+
+def _score(run: Training, splits):
+    """The one look at the test splits."""
+    chosen = [name for name in run.task.splits if name not in SPLITS_OF_TRAINING] if splits is None else splits
+    scores, predictions = {}, {}
+    for name in chosen:
+        rows = Rows(run.table.tokenizer, run.settings.max_length)
+        rows.add(run.task[name])
+        found, logits = evaluate(run.student, rows, run.accelerator)
+        low, high = wilson(found["accuracy"], len(rows))
+        scores[name] = found | {"rows": len(rows), "low": low, "high": high}
+        predictions[name] = logits.argmax(-1)
+    return scores, predictions
+
+
+def _check(student, teacher, task, method):
+    needs = frozenset(method.needs)
+    if unknown := sorted(needs - FIELDS):
+        raise ValueError(f"{method.name} needs {', '.join(unknown)}; fields are {', '.join(sorted(FIELDS))}")
+    if teacher is None and (needs or method.needs_live_teacher):
+        raise ValueError(f"{method.name} needs {', '.join(sorted(needs)) or 'a live teacher'}, but teacher is None")
+    for split in ("train", "dev"):
+        if split not in task.splits:
+            raise ValueError(f"task {task.name!r} has no {split} split, only {', '.join(task.splits)}")
+    sizes = {"task": tuple(task.labels), "student": tuple(getattr(student, "labels", ())) or tuple(task.labels)}
+    if "logits" in needs and teacher is not None:
+        sizes["teacher"] = tuple(getattr(teacher, "labels", task.labels))
+    for name, labels in sizes.items():
+        if labels != sizes["task"]:
+            raise ValueError(
+                f"the {name} answers {labels or 'nothing'}, the task {task.name!r} asks for {sizes['task']}: "
+                f"load or build the {name} with this task"
+            )
+    one, other = getattr(student, "tokenizer_sha256", None), getattr(teacher, "tokenizer_sha256", None)
+    if one and other and one != other:
+        raise ValueError(
+            "student and teacher have different tokenizers, so they read different tokens: "
+            "build the student with tokenizer=teacher.tokenizer"
+        )
+
+
+def _accelerator(mixed_precision) -> Accelerator:
+    if AcceleratorState._shared_state and mixed_precision not in (None, AcceleratorState().mixed_precision):
+        AcceleratorState._reset_state()  # an earlier run of this process had another precision
+    return Accelerator(mixed_precision=mixed_precision)
+
+
+def _signature(run: Training) -> dict:
+    """What makes two runs the same run. Fingerprints are of the state before training."""
+    return {
+        "method": run.method.describe(),
+        **asdict(run.settings),
+        "task": run.task.name,
+        "rows": len(run.table),
+        "data": run.table.fingerprint()[:16],
+        "student": fingerprint(run.student)[:16],
+        "teacher": None if run.run_teacher is None else fingerprint(run.run_teacher)[:16],
+    }
+
+
+def _former(run: Training, signature, resume):
+    """(the finished run, None), (None, the checkpoint's content) or (None, None)."""
+    if run.folder is None:
+        return None, None
+    done, part = run.folder / "run.json", run.folder / "checkpoint.safetensors"
+    if not resume:
+        if done.exists() or part.exists():
+            raise ValueError(f"{run.folder} holds a run already: pass resume=True to go on with it, or another folder")
+        return None, None
+    if done.exists():
+        _same(json.loads(done.read_text())["settings"], signature, run.folder)
+        return Run.load(Path(run.folder)), None
+    if not part.exists():
+        return None, None
+    state = checkpoint.load(part)
+    _same(state["signature"], signature, run.folder)
+    run.progress.say(f"{run.method.name}: going on from a checkpoint in {run.folder}")
+    return None, state
+
+
+def _same(former: dict, signature: dict, folder) -> None:
+    wanted = json.loads(json.dumps(signature))
+    changed = [name for name in wanted if former.get(name) != wanted[name]]
+    if changed:
+        told = "; ".join(f"{name} was {former.get(name)!r}, is now {wanted[name]!r}" for name in changed)
+        raise ValueError(f"the run in {folder} is another one: {told}. Choose another folder, or the former settings")

@@ -1,0 +1,119 @@
+"""What a distillation leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from kdviz.training import checkpoint
+from kdviz.training.snapshots import Snapshots
+
+
+@dataclass
+class Run:
+    """A finished run.
+
+    label       : shown in tables and figures, the method's name unless you change it
+    student     : the distilled model
+    history     : one row a step: step, epoch, phase, lr, loss, its named terms, grad_norm; where an epoch ended also
+                  dev_accuracy, dev_loss, dev_macro_f1
+    scores      : split -> accuracy, loss, macro_f1, rows, low, high (95 % interval of the accuracy)
+    predictions : split -> (N,) predicted classes, in the split's order
+    records     : what the method kept for pictures: name -> [(step, tensor), …]
+    snapshots   : the student's States on a few texts through training, or None
+    settings    : method, its parameters, and everything else that defines the run
+    info        : seconds, versions, number of processes
+    """
+
+    label: str
+    student: torch.nn.Module
+    history: pd.DataFrame
+    scores: dict[str, dict[str, float]]
+    predictions: dict[str, torch.Tensor] = field(default_factory=dict)
+    records: dict[str, list] = field(default_factory=dict)
+    snapshots: Snapshots | None = None
+    settings: dict = field(default_factory=dict)
+    info: dict = field(default_factory=dict)
+
+    @property
+    def test(self) -> dict[str, float]:
+        """Scores on the test split."""
+        if "test" not in self.scores:
+            raise KeyError(f"this run was not scored on test, only on {', '.join(self.scores) or 'nothing'}")
+        return self.scores["test"]
+
+    @property
+    def dev(self) -> pd.DataFrame:
+        """The history's rows where an epoch ended."""
+        if "dev_accuracy" not in self.history:
+            return self.history.iloc[:0]
+        return self.history[self.history["dev_accuracy"].notna()]
+
+    def plot(self):
+        """Loss terms and dev accuracy over the steps, phases marked: a plotly figure."""
+        from kdviz.training.plots import history_figure
+
+        return history_figure(self.history, self.label)
+
+    def save(self, folder) -> Path:
+        """Write student, tensors (safetensors) and tables (JSON). ``run.json`` comes last: without it there is no run."""
+        folder = Path(folder)
+        self.student.save(folder / "student")
+        tensors = {
+            "predictions": self.predictions,
+            "records": {name: [list(pair) for pair in pairs] for name, pairs in self.records.items()},
+            "snapshots": None if self.snapshots is None else self.snapshots.state(),
+        }
+        checkpoint.save(folder / "tensors.safetensors", tensors)
+        about = {
+            "label": self.label, "settings": self.settings, "info": self.info, "scores": self.scores,
+            "history": json.loads(self.history.to_json(orient="split", double_precision=15)),
+        }  # fmt: skip
+        about["history"]["data"] = [
+            [None if pd.isna(value) else value for value in row] for row in self.history.astype(object).to_numpy().tolist()
+        ]
+        temporary = folder / f".run.json.{os.getpid()}"
+        temporary.write_text(json.dumps(about, indent=1))
+        os.replace(temporary, folder / "run.json")
+        return folder
+
+    @classmethod
+    def load(cls, folder) -> Run:
+        """Read what `save` wrote. FileNotFoundError when the folder holds no finished run."""
+        from kdviz.models.model import Model
+
+        path = Path(folder) / "run.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing: no finished run in {folder}; see kd.distill(folder=…)")
+        about = json.loads(path.read_text())
+        tensors = checkpoint.load(path.with_name("tensors.safetensors"))
+        frames = tensors["snapshots"]
+        return cls(
+            label=about["label"],
+            student=Model.load(Path(folder) / "student"),
+            history=history_table([dict(zip(about["history"]["columns"], row)) for row in about["history"]["data"]]),
+            scores=about["scores"],
+            predictions=tensors["predictions"],
+            records={name: [tuple(pair) for pair in pairs] for name, pairs in tensors["records"].items()},
+            snapshots=None if frames is None else Snapshots.from_state(frames),
+            settings=about["settings"],
+            info=about["info"],
+        )
+
+    def __repr__(self) -> str:
+        parts = [f"{name} {s['accuracy']:.3f} [{s['low']:.3f}, {s['high']:.3f}]" for name, s in self.scores.items()]
+        seconds = self.info.get("seconds", 0)
+        return f"{self.label}: {len(self.history):,} steps in {seconds:,.0f} s; accuracy {', '.join(parts) or 'not scored'}"
+
+
+def history_table(rows: list[dict]) -> pd.DataFrame:
+    """History rows as a table; a term that a step did not have is missing (NaN) there."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = pd.DataFrame(rows, columns=names)
+    numbers = [name for name in names if name != "phase"]
+    return table.astype({name: "int64" if name in ("step", "epoch") else "float64" for name in numbers})
