@@ -19,6 +19,8 @@ _HOMES = {
     "models": "kdviz.models",
     "data": "kdviz.data",
     "figures": "kdviz.figures",
+    "theme": "kdviz.figures",
+    "save": "kdviz.figures",
     "methods": "kdviz.methods",
     "explore": "kdviz.explore",
     "training": "kdviz.training",

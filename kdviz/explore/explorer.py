@@ -1,0 +1,75 @@
+"""The frame of every explorer: labelled controls, a place for messages, and a picture that never goes blank."""
+
+from __future__ import annotations
+
+import html
+
+import ipywidgets as widgets
+import plotly.graph_objects as go
+
+from kdviz.figures import theme
+
+PLOTLY_MIME = "application/vnd.plotly.v1+json"
+
+
+def mimebundle(figure: go.Figure) -> dict:
+    """A figure as notebooks store it: drawn by the viewer's own plotly, no script inside; its alt text for the rest."""
+    content = {**figure.to_dict(), "config": {"responsive": True, "displaylogo": False}}
+    return {PLOTLY_MIME: content, "text/plain": figure.layout.meta["alt"]}
+
+
+class Explorer(widgets.VBox):
+    """Controls above a figure. A change of a control draws a new figure; an error is told and the old figure stays.
+
+    The figure is a plain one inside an Output widget: its own sliders and menus run in the browser. Where widgets
+    cannot run (a notebook opened untrusted) the same output shows the figure it had when the cell was run.
+
+    rows : the controls, row by row. A subclass says in `draw` what their present values look like.
+    """
+
+    def __init__(self, rows: list[list[widgets.Widget]]):
+        self.figure: go.Figure | None = None
+        self.message = widgets.HTML()
+        self._picture = widgets.Output(layout=widgets.Layout(min_height="420px", overflow="auto"))
+        self._drawing = False
+        for control in (control for row in rows for control in row):
+            control.style.description_width = "initial"
+            control.observe(self._changed, names="value")
+        wrap = widgets.Layout(flex_flow="row wrap")
+        super().__init__([*(widgets.HBox(row, layout=wrap) for row in rows), self.message, self._picture])
+        self._changed()
+
+    def draw(self) -> go.Figure:
+        """The figure for the controls' present values; ValueError when they make no sense. May set controls itself."""
+        raise TypeError(f"{type(self).__name__} does not say what to draw")
+
+    def _changed(self, _change=None) -> None:
+        if self._drawing:       # a control set by `draw`, not by a reader
+            return
+        self._drawing = True
+        try:
+            self.figure = self.draw()
+        except ValueError as error:
+            stays = "" if self.figure is None else " The last picture stays."
+            self.message.value = (
+                f'<div role="alert" style="color:var(--jp-error-color0,#8b0000)">{_shown(error)}.{stays}</div>'
+            )
+        else:
+            self.message.value = ""
+            # Set at once rather than cleared and written: no blank moment in between, and no print is swallowed.
+            output = {"output_type": "display_data", "data": mimebundle(self.figure), "metadata": {}}
+            self._picture.outputs = (output,)
+        finally:
+            self._drawing = False
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is not None and self.figure is not None:
+            bundle |= mimebundle(self.figure)
+        return bundle
+
+
+def _shown(error: Exception, most: int = 400) -> str:
+    """An error as HTML that shows it literally, with a typed text of ten thousand characters cut."""
+    words = theme.visible(str(error).rstrip("."))
+    return html.escape(words if len(words) <= most else words[:most] + "…")

@@ -1,0 +1,183 @@
+"""How every figure looks and reads: colours, sizes, light and dark, and token text that is only ever text."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+
+FONT = "Source Sans Pro, Segoe UI, Helvetica, Arial, DejaVu Sans, Noto Sans, sans-serif"
+FONT_SIZE = 13          # nothing in a figure is smaller than 12
+TITLE_SIZE = 17
+TICK_SIZE = 12
+LABEL_STEP = 14         # pixels that one token label needs beside its neighbour
+LONGEST_TOKEN = 14      # characters of a token that fit on an axis
+MOST_TOKENS = 40        # more cannot be read on an axis
+MOST_BYTES = 300_000    # one figure, as JSON
+
+# Blue and vermilion stay apart for every common kind of colour blindness; both have AA contrast on their ground.
+_LOOKS = {
+    "light": {
+        "ground": "#ffffff", "ink": "#1f1f1f", "quiet": "#595959", "grid": "#e3e3e3", "blank": "#d4d4d4",
+        "teacher": "#005a9c", "student": "#b34700", "model": "#4d4d4d", "middle": "#f7f7f7",
+        "low": "#08478c", "high": "#a63603", "control": "#f2f2f2",
+    },
+    "dark": {
+        "ground": "#111111", "ink": "#ededed", "quiet": "#b0b0b0", "grid": "#3a3a3a", "blank": "#3c3c3c",
+        "teacher": "#6cb8f0", "student": "#ff9d5c", "model": "#c8c8c8", "middle": "#1c1c1c",
+        "low": "#8cc8ff", "high": "#ffa366", "control": "#2a2a2a",
+    },
+}
+# Eight colours for words (after Okabe and Ito), told apart further by eight marker shapes.
+WORD_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b35c92", "#a87500", "#3d8fc4", "#7a7a7a", "#8a4f2a")
+WORD_SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
+
+SEQUENTIAL = (
+    "#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725",
+)   # viridis: even steps of lightness, readable in grey and with every common colour blindness
+
+_chosen = "auto"
+
+
+def use(look: str) -> None:
+    """Draw from now on in ``"light"``, ``"dark"``, or ``"auto"``: dark when JupyterLab's stored theme is dark."""
+    global _chosen
+    if look not in ("auto", *_LOOKS):
+        raise ValueError(f"theme {look!r} is not one of 'auto', 'light', 'dark'")
+    _chosen = look
+
+
+def look() -> str:
+    """The look in force, ``"light"`` or ``"dark"``."""
+    return _chosen if _chosen != "auto" else _look_of_lab()
+
+
+def _look_of_lab() -> str:
+    """Read the theme that the user picked in JupyterLab's settings; light when there is no such choice."""
+    folder = os.environ.get("JUPYTERLAB_SETTINGS_DIR")
+    config = os.environ.get("JUPYTER_CONFIG_DIR", Path.home() / ".jupyter")
+    folder = Path(folder) if folder else Path(config) / "lab" / "user-settings"
+    file = folder / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
+    if not file.is_file():
+        return "light"
+    found = re.search(r'^\s*"theme"\s*:\s*("(?:[^"\\]|\\.)*")', file.read_text(encoding="utf-8"), re.MULTILINE)
+    return "dark" if found and "dark" in json.loads(found[1]).lower() else "light"
+
+
+def colour(role: str) -> str:
+    """The colour of a role (``"teacher"``, ``"student"``, ``"model"``) or of a part (``"ink"``, ``"grid"``, …)."""
+    return _LOOKS[look()][role]
+
+
+def diverging() -> list[list]:
+    """Blue below 0 (the teacher has more), vermilion above (the student has more); for signed differences only."""
+    return [[0.0, colour("low")], [0.5, colour("middle")], [1.0, colour("high")]]
+
+
+def sequential() -> list[list]:
+    """Even steps from dark to light, for magnitudes."""
+    return [[step / (len(SEQUENTIAL) - 1), shade] for step, shade in enumerate(SEQUENTIAL)]
+
+
+def template() -> dict:
+    """The plotly template of the look in force: written out in full, so that it does not lean on plotly's own."""
+    axis = {
+        "gridcolor": colour("grid"), "zerolinecolor": colour("grid"), "linecolor": colour("quiet"),
+        "tickfont": {"size": TICK_SIZE}, "title": {"font": {"size": FONT_SIZE}, "standoff": 8}, "ticks": "",
+    }
+    return {
+        "layout": {
+            "font": {"family": FONT, "size": FONT_SIZE, "color": colour("ink")},
+            "paper_bgcolor": colour("ground"), "plot_bgcolor": colour("ground"),
+            "xaxis": axis, "yaxis": axis, "colorway": list(WORD_COLOURS),
+            "hoverlabel": {
+                "bgcolor": colour("ground"), "bordercolor": colour("quiet"),
+                "font": {"size": FONT_SIZE, "color": colour("ink"), "family": FONT}, "align": "left",
+            },
+        }
+    }
+
+
+def finish(figure: go.Figure, title: str, alt: str, notes: tuple[str, ...] = ()) -> go.Figure:
+    """Give a figure its title, its look, the notes a reader must see, and its one sentence for who cannot see it.
+
+    title, notes are plotly text: pass token text through `text` first. alt is plain text. The sentence is kept in
+    ``layout.meta["alt"]`` and once more as text of zero opacity inside the drawing: that is what a screen reader
+    finds wherever the figure is shown, a notebook included, where a page cannot be given an ``aria-label``.
+    """
+    notes = tuple(text(note) for note in notes)
+    heading = {"text": title, "font": {"size": TITLE_SIZE}, "x": 0, "xref": "paper", "xanchor": "left"}
+    heading |= {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12}, "automargin": False}
+    if notes:
+        heading["subtitle"] = {"text": " · ".join(notes), "font": {"size": TICK_SIZE, "color": colour("quiet")}}
+    figure.layout.template = template()     # assigned, not updated: an update would keep plotly's default one beneath
+    figure.update_layout(title=heading, meta={"alt": alt, "notes": list(notes)})
+    figure.add_annotation(
+        name="alt", text=text(alt), opacity=0, showarrow=False, captureevents=False,
+        x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="top",
+    )
+    return figure
+
+
+# ---- token text ----------------------------------------------------------------------------------------------------
+
+_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def visible(token: str) -> str:
+    """The token with what cannot be seen made visible: NUL as ␀, a line break as ␊, a direction override by its code.
+
+    Letters of any script, emoji and the joiners inside them stay as they are.
+    """
+    return "".join(_seen(character) for character in token) or "␢"
+
+
+def _seen(character: str) -> str:
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)                       # ␀ … ␟, Unicode's pictures of the control characters
+    if code == 0x7F:
+        return "␡"
+    if code == 0x20:
+        return "\u00a0"                                 # a plain space at an end would be trimmed away
+    if character in _BIDI_CONTROLS or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+        return f"⟨U+{code:04X}⟩"
+    return character
+
+
+def text(words: str) -> str:
+    """Words as plotly text that shows exactly these words.
+
+    Plotly reads ``<b>``, ``<a href>``, ``<br>``, entities and ``$…$`` in every label; nothing of it is left to read.
+    """
+    escaped = html.escape("".join(c if c == " " else _seen(c) for c in words), quote=False)
+    return escaped.replace("$", "&#36;")
+
+
+def token_text(token: str, longest: int = LONGEST_TOKEN) -> str:
+    """One token for an axis, a menu or a hover: visible, shortened to ``longest`` characters, escaped."""
+    seen = visible(token)
+    return text(seen if len(seen) <= longest else seen[: longest - 1] + "…")
+
+
+def cut(tokens, most: int = MOST_TOKENS) -> tuple[list[str], tuple[str, ...]]:
+    """The tokens that a figure shows, and the note that says so when some are left out."""
+    kept = list(tokens[:most])
+    return kept, () if len(kept) == len(tokens) else (f"first {len(kept)} of {len(tokens):,} tokens",)
+
+
+def compact(values) -> np.ndarray:
+    """Numbers as a figure stores them: float32 (written as base64, 5.3 bytes each), 12 bits of mantissa.
+
+    Twelve bits are 4 significant digits, more than a hover shows; the zero bits after them make the file smaller
+    once it is packed. What is not finite is drawn blank.
+    """
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    bits = (values.view(np.uint32) + np.uint32(0x400)) & np.uint32(0xFFFFF800)
+    return np.where(np.isfinite(values), bits.view(np.float32), np.float32(np.nan))

@@ -1,0 +1,181 @@
+"""Explorers driven as a reader drives them: set a control, look at the figure and at the message."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import kdviz as kd
+from kdviz.explore.explorer import PLOTLY_MIME
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def models():
+    task = SimpleNamespace(name="toy", labels=("bad", "good"), splits={}, folder=None)
+    teacher = kd.build_student(task, layers=6, hidden=48, heads=4, vocabulary="full", seed=0)
+    teacher.name, teacher.role = "big", "teacher"
+    student = kd.build_student(task, layers=2, hidden=32, heads=2, vocabulary="full", seed=1)
+    return [teacher, student]
+
+
+@pytest.fixture
+def words(models):
+    return kd.explore.word_relations(models, "the acting is not bad")
+
+
+@pytest.fixture
+def layers(models):
+    return kd.explore.layer_relations(models, "the acting is not bad")
+
+
+def shown(explorer) -> dict:
+    """What is on screen: the content of the output area."""
+    (output,) = explorer._picture.outputs
+    return output["data"][PLOTLY_MIME]
+
+
+def tokens(explorer) -> list[str]:
+    return list(shown(explorer)["layout"]["yaxis"]["ticktext"])
+
+
+def test_a_new_sentence_is_drawn_with_its_numbers(words, models):
+    words.sentence.value = "a truly good evening"
+    assert tokens(words) == ["[CLS]", "a", "truly", "good", "evening", "[SEP]"]
+    states = kd.encode(models, "a truly good evening")
+    expected = kd.relations.cosine(kd.relations.word_gram(states[0].hidden[0, 6])).numpy()
+    np.testing.assert_allclose(words.figure.data[0].z, expected, atol=2e-3)
+    assert words.message.value == ""
+
+
+@pytest.mark.parametrize("bad", ["", "   ", "\ud800"])
+def test_bad_text_is_told_and_the_last_picture_stays(words, bad):
+    before = shown(words)
+    words.sentence.value = bad
+    assert 'role="alert"' in words.message.value
+    assert "last picture stays" in words.message.value
+    assert shown(words) is before
+    words.sentence.value = "better now"
+    assert words.message.value == ""
+    assert "better" in tokens(words)
+
+
+def test_ten_thousand_characters_are_cut_with_a_note(words):
+    words.sentence.value = "good " * 2000
+    notes = " ".join(words.figure.layout.meta["notes"])
+    assert "of 2,002 tokens" in notes
+    assert len(tokens(words)) <= kd.theme.MOST_TOKENS
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "<b>x</b> &amp; $x$", "שלום مرحبا", "👩‍👩‍👧 ok", "a\x00b\u202ec", "x"])
+def test_any_text_is_drawn_or_refused_but_never_markup(words, text):
+    words.sentence.value = text
+    for label in tokens(words):
+        assert "<" not in label
+    assert "<img" not in words.message.value
+
+
+def test_an_error_that_quotes_markup_is_escaped(words, monkeypatch):
+    def refuse():
+        raise ValueError(f"cannot draw {HOSTILE} " + "x" * 10_000)
+
+    monkeypatch.setattr(words, "draw", refuse)
+    words.sentence.value = "another"
+    assert "<img" not in words.message.value
+    assert "&lt;img" in words.message.value
+    assert len(words.message.value) < 1000
+
+
+def test_the_examples_menu_types_its_sentence(words):
+    label, example = words.examples.options[2]
+    words.examples.value = example
+    assert words.sentence.value == example
+    assert example.split()[0] in tokens(words)
+
+
+def test_models_alone_and_side_by_side(words):
+    assert words.models.options == ("big | student", "big", "student")
+    assert len(words.figure.data) == 9
+    words.models.value = "student"
+    assert len(words.figure.data) == 3
+    assert "student" in words.figure.layout.annotations[0].text
+
+
+def test_models_of_one_name_can_be_told_apart(models):
+    explorer = kd.explore.word_relations([models[0], models[1], models[1]], "x")
+    assert explorer.models.options == ("big | student (2)", "big | student (3)", "big", "student (2)", "student (3)")
+
+
+def test_angles_at_the_chosen_vertex_within_the_window(words):
+    assert words.vertex.disabled
+    words.view.value = "angles at a word"
+    assert not words.vertex.disabled
+    words.vertex.value = 2
+    assert "acting" in words.figure.layout.title.text
+    words.reach.value = 2
+    first_visible = next(trace for trace in words.figure.data if trace.visible in (None, True))
+    blank = np.isnan(np.asarray(first_visible.z))
+    assert not blank[1, 3]
+    assert blank[1, 5]
+
+
+def test_the_vertex_picker_follows_the_sentence(words):
+    words.view.value = "angles at a word"
+    words.vertex.value = 6
+    words.sentence.value = "short one"
+    assert [label for label, _ in words.vertex.options] == ["0: [CLS]", "1: short", "2: one", "3: [SEP]"]
+    assert words.vertex.value in range(4)
+    assert words.message.value == ""
+
+
+def test_layers_of_one_word_and_paths_of_all(layers, models):
+    layers.word.value = 4
+    assert "“not”" in layers.figure.layout.title.text
+    states = kd.encode(models, "the acting is not bad")
+    expected = kd.relations.cosine(kd.relations.layer_gram(states[1].hidden[0]))[4].numpy()
+    place = next(i for i, trace in enumerate(layers.figure.data) if trace.visible in (None, True))
+    np.testing.assert_allclose(layers.figure.data[place + 1].z, expected, atol=2e-3)
+    layers.view.value = "paths of all words"
+    assert layers.word.disabled
+    assert layers.figure.data[0].type == "scatter"
+
+
+def test_one_change_draws_once(words, monkeypatch):
+    drawings, draw = [], words.draw
+    monkeypatch.setattr(words, "draw", lambda: drawings.append(1) or draw())
+    words.sentence.value = "a sentence of quite another length than the first"
+    words.examples.value = words.examples.options[1][1]
+    assert len(drawings) == 2
+
+
+def test_a_model_runs_only_for_a_new_sentence(words, models, monkeypatch):
+    runs = []
+    monkeypatch.setattr("kdviz.explore.sentences.encode", lambda *args: runs.append(args) or kd.encode(*args))
+    words.reach.value = 3
+    words.view.value = "angles at a word"
+    assert runs == []
+    words.sentence.value = "fresh words"
+    assert len(runs) == 1
+
+
+def test_every_control_has_a_label(words, layers):
+    for explorer in (words, layers):
+        controls = [control for row in explorer.children[:2] for control in row.children]
+        assert len(controls) >= 4
+        assert all(control.description for control in controls)
+
+
+def test_what_a_notebook_stores_holds_the_figure_and_stays_small(words):
+    bundle = words._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert bundle[PLOTLY_MIME]["layout"]["meta"]["alt"]
+    assert len(json.dumps(bundle)) < 310_000
+
+
+def test_no_model_is_an_error():
+    with pytest.raises(ValueError, match="no model"):
+        kd.explore.word_relations([])
