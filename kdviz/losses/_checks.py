@@ -18,9 +18,9 @@ def one_of(name: str, value, allowed) -> None:
 
 
 def checked(student_gram, teacher_gram, mask):
-    """(S, n, n) float Grams with everything outside the mask set to 0, and the mask as (S, n) bool.
+    """The Grams as (S, n, n) of one floating type and the mask as (S, n) bool.
 
-    S runs over all leading dimensions: one entry is one sentence at one layer, or one word.
+    S runs over all leading dimensions: one entry is one sentence at one layer, or one word. The teacher is detached.
     """
     same_shape(
         student_gram,
@@ -36,11 +36,9 @@ def checked(student_gram, teacher_gram, mask):
             raise ValueError(f"{name} Gram matrices must be floating point, not {gram.dtype}: use .float()")
     real = fit_mask(mask, student_gram).to(student_gram.device)
     real = real.expand(student_gram.shape[:-1]).reshape(-1, n)
-    # Padding may hold anything, NaN included: what is set to 0 here has no value and no gradient.
-    both = real.unsqueeze(-1) & real.unsqueeze(-2)
     working = torch.float64 if torch.float64 in (student_gram.dtype, teacher_gram.dtype) else torch.float32
-    student = torch.where(both, student_gram.reshape(-1, n, n).to(working), 0)
-    teacher = torch.where(both, teacher_gram.detach().to(student.device).reshape(-1, n, n).to(working), 0)
+    student = student_gram.reshape(-1, n, n).to(working)
+    teacher = teacher_gram.detach().reshape(-1, n, n).to(student)
     return student, teacher, real
 
 

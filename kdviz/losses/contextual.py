@@ -114,6 +114,9 @@ def _pair(student, teacher, real, relation, match, temperature, normalization):
     one_of("normalization", normalization, ("mean", "release"))
     one_of("match", match, ("kl", *POINTWISE))
     release = normalization == "release"
+    # Padding may hold anything, NaN included: what is set to 0 here has no value and no gradient.
+    both = real.unsqueeze(-1) & real.unsqueeze(-2)
+    student, teacher = torch.where(both, student, 0), torch.where(both, teacher, 0)
     student = _relation(student, real, relation, release)
     teacher = _relation(teacher, real, relation, release)
     usable = relations.row_mask(student, real)
@@ -150,4 +153,4 @@ def _angle(student, teacher, real, window, match, normalization):
     total, count = triple_sum(student, teacher, real, window, match)
     if normalization == "release":
         count = real.sum(-1).double().pow(3).sum()
-    return finite(total / count.clamp(min=1), student, teacher)
+    return finite((total / count.clamp(min=1)).to(student.dtype), student, teacher)
