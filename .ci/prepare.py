@@ -101,18 +101,19 @@ def sweep(site_packages: Path) -> list:
 def pip(venv: Path, *arguments: str, progress_of: int = 0) -> None:
     """Run pip in `venv`; its words go to build/setup.log, and a counter to the reader when `progress_of` is set."""
     BUILD.mkdir(exist_ok=True)
-    command = [python_of(venv), "-m", "pip", "--disable-pip-version-check", *arguments]
-    tail, seen = [], 0
+    command = [python_of(venv), "-m", "pip", "--disable-pip-version-check", *arguments, "--progress-bar", "off"]
+    tail, told = [], 0
     with open(BUILD / "setup.log", "a", encoding="utf-8") as log:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                               cwd=CLONE) as process:
             for line in process.stdout:
                 log.write(line)
-                tail = [*tail[-15:], line]
-                if progress_of and line.startswith("Collecting "):
-                    seen += 1
-                    if seen % 25 == 0:
-                        say(f"  {seen} of {progress_of} packages looked up ...")
+                if not line.startswith("WARNING"):
+                    tail = [*tail[-8:], line]
+                place = re.search(r"\.lock \(line (\d+)\)", line) if progress_of else None
+                if place and int(place[1]) >= told + 25:
+                    told = int(place[1])
+                    say(f"  {told} of {progress_of} packages fetched ...")
                 if progress_of and line.startswith("Installing collected"):
                     say("  unpacking ...")
     if process.returncode:
@@ -159,6 +160,7 @@ def install_torch(venv: Path) -> None:
     have = subprocess.run(check, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip()
     if requirement == f"torch=={have}":
         return
+    say(f"  {requirement} for the CPU ...")
     wheel = torch_that_pip_would_take(venv, requirement)
     if not wheel["cuda"]:
         pip(venv, "install", "--no-deps", requirement)
