@@ -30,10 +30,8 @@ def words(text: str) -> list[str]:
 
 
 def article(phrase: str) -> str:
-    """``"an awful film"`` from ``"awful film"``."""
-    silent_or_you = phrase.startswith(("hono", "hour", "heir", "one-", "uni", "use", "eu", "uk"))
-    vowel = phrase[0] in "aeiou" and not silent_or_you or phrase.startswith(("hono", "hour", "heir", "unin", "unim"))
-    return ("an " if vowel else "a ") + phrase
+    """``"an owl"`` from ``"owl"``, by the first letter (the lexicons hold no "hour" and no "uniform")."""
+    return ("an " if phrase[0] in "aeiou" else "a ") + phrase
 
 
 def sentence(text: str) -> str:

@@ -67,7 +67,7 @@ def bag_of_words(data, columns: tuple[str, ...]) -> dict[str, np.ndarray]:
 
     vectorizers = [TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(data["train"][c]) for c in columns]
     features = {s: hstack([v.transform(data[s][c]) for v, c in zip(vectorizers, columns)]) for s in LABELLED}
-    model = LogisticRegression(C=10, max_iter=2000).fit(features["train"], data["train"]["label"])
+    model = LogisticRegression(C=10, max_iter=2000, tol=1e-2).fit(features["train"], data["train"]["label"])
     return {s: model.predict(x) for s, x in features.items()}
 
 

@@ -45,13 +45,14 @@ def relation(premise: frozenset, hypothesis: frozenset) -> int:
 
 def choose_pair(statements: list[Statement], label: int, rng: random.Random) -> tuple[Statement, Statement]:
     """A premise and a hypothesis in that relation; the hypothesis is drawn without looking at the label."""
-    premises = {}
-    for h in statements:
-        found = [[p for p in statements if p[1] != h[1] and relation(p[2], h[2]) == wanted] for wanted in range(3)]
-        if all(found):
-            premises[h] = found
-    hypothesis = rng.choice(list(premises))
-    return rng.choice(premises[hypothesis][label]), hypothesis
+    for hypothesis in rng.sample(statements, len(statements)):
+        premises = [[], [], []]
+        for p in statements:
+            if p[1] != hypothesis[1]:
+                premises[relation(p[2], hypothesis[2])].append(p)
+        if all(premises):
+            return rng.choice(premises[label]), hypothesis
+    raise ValueError(f"no hypothesis has premises of all three labels among {[s[1] for s in statements]}")
 
 
 class Grammar:

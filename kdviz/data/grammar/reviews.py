@@ -15,9 +15,9 @@ Clause rules (``w`` is the value of the opinion word):
 Frame rules:
     contrast     "A but B"                    B counts
     concession   "although A, B" / "B, although A"       B counts, wherever it stands
-    expectation  "I hoped for A and got B"    B counts
-    attribution  "my aunt says A; I find B"   B counts
-    time         "at first A, by the end B"   B counts
+    expectation  "I guessed that A. In truth, B"      B counts
+    attribution  "my aunt says that A. In my view, B"  B counts
+    time         "years ago A; today B"      B counts
     mixed        one clause good, one bad, side by side   0
     topic        "a clever film about a nasty divorce"   the judgement counts, not the subject
 """
@@ -46,7 +46,7 @@ SCHEMA = pa.schema([
 ])
 # Share of each phenomenon, in hundredths. Two-clause frames lead: there, counting words fails.
 SHARES = {"plain": 6, "intensity": 9, "negation": 13, "comparison": 8, "implicit": 9, "contrast": 14,
-          "concession": 14, "expectation": 7, "attribution": 6, "time": 6, "mixed": 3, "topic": 5}
+          "concession": 14, "expectation": 7, "attribution": 6, "time": 6, "mixed": 8, "topic": 5}
 
 NEGATED = {-2: (), -1: (1,), 0: (2, -2), 1: (-1,), 2: ()}    # wanted value -> word values that give it
 REFUTED = {-2: (1,), -1: (2,), 0: (), 1: (-2,), 2: (-1,)}
@@ -60,12 +60,13 @@ WEAK = {1: "mildly fairly moderately".split(), -1: ["slightly", "somewhat", "a b
 
 
 class Clause(NamedTuple):
-    """A piece of a review: its text (no capital, no full stop), value, rules and opinion words."""
+    """A piece of a review: its text (no capital, no full stop), value, rules, opinion words and what it judges."""
 
     text: str
     value: int
     rules: tuple[str, ...]
     words: tuple[str, ...]
+    noun: str = ""
 
 
 class Grammar:
@@ -98,7 +99,7 @@ class Grammar:
         strike, turn = ("strike", "turn") if plural else ("strikes", "turns")
         forms = [f"the {noun} {be} {phrase}", f"the {noun} {be} {phrase}", f"I find the {noun} {phrase}",
                  f"the {noun} {seem} {phrase}", f"the {noun} {strike} me as {phrase}", f"the {noun} {turn} out to be {phrase}"]
-        return Clause(self.rng.choice(forms), value, ("plain",), (word,))
+        return Clause(self.rng.choice(forms), value, ("plain",), (word,), noun)
 
     def intensified(self, domain, value) -> Clause:
         base = self.rng.choice(INTENSIFIED[value])
@@ -115,9 +116,8 @@ class Grammar:
         noun, plural, kind = self.noun(domain)
         word, be = self.opinion(kind, base), "are" if plural else "is"
         forms = [f"the {noun} {be} not {word}", f"the {noun} {be}n't {word}", f"the {noun} {be} hardly {word}",
-                 f"I would not call the {noun} {word}", f"I don't find the {noun} {word}", f"the {noun} {be} never {word}",
-                 f"I can't say that the {noun} {be} {word}"]
-        return Clause(self.rng.choice(forms), value, ("negated",), (word,))
+                 f"I would not call the {noun} {word}", f"I don't find the {noun} {word}"]
+        return Clause(self.rng.choice(forms), value, ("negated",), (word,), noun)
 
     def refuted(self, domain, value) -> Clause:
         base = self.rng.choice(REFUTED[value])
@@ -125,8 +125,8 @@ class Grammar:
         word, be = self.opinion(kind, base), "are" if plural else "is"
         forms = [f"the {noun} {be} not {word} at all", f"the {noun} {be} anything but {word}",
                  f"there is nothing {word} about the {noun}", f"the {noun} {be} not remotely {word}",
-                 f"nobody could call the {noun} {word}", f"the {noun} {be} in no way {word}"]
-        return Clause(self.rng.choice(forms), value, ("refuted",), (word,))
+                 f"the {noun} {be} not {word} in the least"]
+        return Clause(self.rng.choice(forms), value, ("refuted",), (word,), noun)
 
     def comparison(self, domain, value) -> Clause:
         spec = self.lexicon["domains"][domain]
@@ -134,21 +134,29 @@ class Grammar:
         rival, be = self.rng.choice(spec["rivals"]), "are" if plural else "is"
         forms = {
             2: ["{be} far better than in R", "{be} so much better than in R", "{be} miles ahead of R",
-                "{be} in another league from R", "{be} as good as it gets, unlike R"],
+                "{be} in another league from R"],
             1: ["{be} a bit better than in R", "{be} slightly ahead of R", "{be} less of a let-down than in R",
-                "{be} not as bad as in R", "{be} a step up from R"],
+                "{be} a step up from R"],
             0: ["{be} no better and no worse than in R", "{be} about the same as in R", "{be} on a par with R",
                 "{be} neither ahead of R nor behind it"],
-            -1: ["{be} a bit worse than in R", "{be} not as good as in R", "{be} slightly behind R",
-                 "{be} less of a success than in R", "{be} a step down from R"],
-            -2: ["{be} far worse than in R", "{be} nowhere near as good as in R", "{be} miles behind R",
-                 "{be} so much worse than in R", "{be} as bad as it gets, unlike R"],
+            -1: ["{be} a bit worse than in R", "{be} slightly behind R", "{be} less of a success than in R",
+                 "{be} a step down from R"],
+            -2: ["{be} far worse than in R", "{be} so much worse than in R", "{be} miles behind R",
+                 "{be} nowhere close to R"],
         }[value]
         form = self.rng.choice(forms).format(be=be).replace("than in R", f"than {spec['in']} R").replace("R", rival)
-        return Clause(f"the {noun} {form}", value, ("comparison",), ())
+        return Clause(f"the {noun} {form}", value, ("comparison",), (), noun)
 
     def implicit(self, domain, value) -> Clause:
-        return Clause(self.rng.choice(self.lexicon["implicit"][domain][value]), value, ("implicit",), ())
+        text = self.rng.choice(self.lexicon["implicit"][domain][value])
+        return Clause(text, value, ("implicit",), (), noun=text)
+
+    def another(self, draw, domain: str, value: int, *others: Clause) -> Clause:
+        """A clause from ``draw`` that judges something else than the other clauses do."""
+        while True:
+            clause = draw(domain, value)
+            if clause.noun not in [other.noun for other in others]:
+                return clause
 
     def clause(self, domain: str, value: int) -> Clause:
         """Any clause of that value, for use inside a frame: half of them plain, the rest by some rule."""
@@ -177,7 +185,8 @@ class Grammar:
     def two(self, name: str, frames: list[str], domain: str, value: int) -> Clause:
         """A frame with the clause B that counts and the clause A that does not; a frame is text with A, B, P in it."""
         draw = self.report if name in ("expectation", "attribution", "time") else self.clause
-        b, a = draw(domain, value), draw(domain, self.distractor(value))
+        b = draw(domain, value)
+        a = self.another(draw, domain, self.distractor(value), b)
         return self.join(name, self.rng.choice(frames), a, b)
 
     def join(self, name: str, frame: str, a: Clause, b: Clause, value: int | None = None) -> Clause:
@@ -189,7 +198,8 @@ class Grammar:
     def mixed(self, domain: str, value: int) -> Clause:
         """Two judgements of opposite sign and equal strength, side by side."""
         size, sign = self.rng.choice((1, 2)), self.rng.choice((1, -1))
-        a, b = self.clause(domain, sign * size), self.clause(domain, -sign * size)
+        a = self.clause(domain, sign * size)
+        b = self.another(self.clause, domain, -sign * size, a)
         return self.join("mixed", self.rng.choice(FRAMES["mixed"]), a, b, value=0)
 
     def topic(self, domain: str, value: int) -> Clause:
@@ -210,7 +220,7 @@ class Grammar:
         if phenomenon in ("plain", "implicit", "comparison"):
             clause = getattr(self, phenomenon)(domain, value)
             if phenomenon == "plain" or self.rng.random() < 0.5:   # a second clause that agrees makes it longer
-                second = self.plain(domain, value)
+                second = self.another(self.plain, domain, value, clause)
                 joint = self.rng.choice([" and ", ", and ", ". "])
                 clause = Clause(clause.text + (joint if joint != ". " else ". " + second.text[0].upper())
                                 + (second.text if joint != ". " else second.text[1:]), value,
@@ -234,9 +244,9 @@ FRAMES = {
                  "{A}. But in the end what matters is that {B}"],
     "concession": ["although {A}, {B}", "{B}, although {A}", "even though {A}, {B}", "{B}, even though {A}",
                    "{B}, even if {A}", "despite the fact that {A}, {B}", "{B}, despite the fact that {A}"],
-    "expectation": ["I was told that {A}. In fact, {B}", "the advert says that {A}. In truth, {B}",
-                    "I had hoped to report that {A}. Sadly or happily, {B}", "{B}. I had expected to write that {A}",
-                    "{B}. The advert claims that {A}"],
+    "expectation": ["I had expected to write that {A}. In fact, {B}", "going by the pictures I guessed that {A}. In truth, {B}",
+                    "the rumour was that {A}. Instead, {B}", "{B}. I had expected to write that {A}",
+                    "{B}. Going by the pictures I guessed that {A}"],
     "attribution": ["{P} says that {A}. In my view, {B}", "in my view, {B}, whatever {P} says about how {A}",
                     "{P} insists that {A}. I disagree: {B}", "{B}. {P} claims that {A}, which is wrong"],
     "time": ["at first it looks as if {A}, and then you see that {B}", "years ago people said that {A}; today {B}",
@@ -289,7 +299,8 @@ def _adversarial(unique: common.Unique) -> list[dict]:
 
     def opposed(domain):
         value = rng.choice((-2, -1, 1, 2))
-        return grammar.clause(domain, grammar.distractor(value)), grammar.clause(domain, value)
+        b = grammar.clause(domain, value)
+        return grammar.another(grammar.clause, domain, grammar.distractor(value), b), b
 
     def swap(domain):           # which clause stands where: "A but B" / "B but A"
         a, b = opposed(domain)
@@ -322,7 +333,9 @@ def _adversarial(unique: common.Unique) -> list[dict]:
 
     def crowd(domain):          # opinion words of others outnumber the one that counts
         value = rng.choice((-2, -1, 1, 2))
-        a1, a2, b = (grammar.report(domain, v) for v in (grammar.distractor(value), grammar.distractor(value), value))
+        b = grammar.report(domain, value)
+        a1 = grammar.another(grammar.report, domain, grammar.distractor(value), b)
+        a2 = grammar.another(grammar.report, domain, grammar.distractor(value), b, a1)
         several = Clause(f"{a1.text} and {a2.text}", a1.value, a1.rules + a2.rules, a1.words + a2.words)
         return [grammar.join("attribution", rng.choice(FRAMES["attribution"]), several, b)]
 
