@@ -7,7 +7,8 @@ import torch
 from torch.testing import assert_close
 
 import kdviz as kd
-from kdviz.models.model import Model, Outputs, write_whole
+from kdviz.disk import write_whole
+from kdviz.models.model import Model, Outputs
 from tests.models.conftest import save_tiny
 
 EVERYTHING = {"logits", "hidden", "attentions", "scores", "qkv", "ffn"}
