@@ -69,6 +69,7 @@ def test_the_lock_is_complete_and_holds_no_cuda_package():
     """Everything that a locked package requires on this machine is locked too, in a version that it accepts."""
     lock = locked()
     assert [name for name in lock if name.startswith(("nvidia", "cuda", "triton"))] == []
+    assert f"torch=={lock['torch']} --index-url" in (ROOT / "README.md").read_text(), "the README names another torch"
     unmet = []
     for name in lock:
         for line in importlib.metadata.requires(name) or []:

@@ -197,3 +197,12 @@ def test_the_links_of_the_readme_lead_somewhere():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     local = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     assert local and [link for link in local if not (ROOT / link).exists()] == []
+
+
+def test_readme_and_lessons_open_on_the_same_binder():
+    """Who fills in the repository fills it in everywhere; each lesson's address opens that lesson."""
+    address = r"mybinder\.org/v2/gh/([\w.-]+/[\w.-]+/[\w.-]+)\?urlpath=lab/tree/notebooks/(\w+\.ipynb)"
+    readme = re.findall(address, (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert [name for _, name in readme] == ["00_start_here.ipynb"]
+    for path in LESSONS:
+        assert re.findall(address, path.read_text(encoding="utf-8")) == [(readme[0][0], path.name)]
