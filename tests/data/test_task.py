@@ -45,9 +45,11 @@ def test_a_damaged_or_missing_split_is_refused_with_the_command_that_restores_it
     monkeypatch.setenv("KDVIZ_DATA", str(tmp_path))
     assert kd.load_task("reviews").folder == tmp_path / "reviews"
     path = tmp_path / "reviews" / "dev.parquet"
-    path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(ValueError, match=r"dev\.parquet: damaged.*git checkout -- data/reviews"):
-        kd.load_task("reviews")
+    good = path.read_bytes()
+    for spot in (len(good) - 30, len(good) // 3):  # in the footer, and in the text: pages carry checksums
+        path.write_bytes(good[:spot] + bytes([good[spot] ^ 1]) + good[spot + 1 :])
+        with pytest.raises(ValueError, match=r"dev\.parquet: damaged.*git checkout -- data/reviews"):
+            kd.load_task("reviews")
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"dev\.parquet is missing.*git checkout -- data/reviews"):
         kd.load_task("reviews")

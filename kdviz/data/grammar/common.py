@@ -95,5 +95,5 @@ def write_split(path: Path, rows: list[dict], schema: pa.Schema) -> None:
     """One Parquet file (zstd), written beside its place and moved there whole."""
     table = pa.Table.from_pylist(rows, schema=schema)
     temporary = path.with_name(path.name + ".tmp")
-    pq.write_table(table, temporary, compression="zstd", compression_level=19)
+    pq.write_table(table, temporary, compression="zstd", compression_level=19, write_page_checksum=True)
     os.replace(temporary, path)
