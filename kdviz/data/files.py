@@ -89,7 +89,8 @@ def read_table(path: Path, fix: str = "Write the file again"):
         table = pq.read_table(path, page_checksum_verification=True)
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
-        raise BadFile(path, f"damaged or no Parquet file ({error})", fix) from error
+        reason = " ".join(str(error).split())
+        raise BadFile(path, f"damaged or no Parquet file ({reason})", fix) from error
     return table
 
 
