@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import importlib.util
 import os
@@ -245,3 +246,26 @@ def test_continuous_integration_runs_the_readme_command():
     command = script.read_text().splitlines()[-1]
     assert command == "make test"
     assert command in (ROOT / "README.md").read_text()
+
+
+# ---- what is imported is asked for ---------------------------------------------------------------------------------
+
+def imported(folder: str) -> set[str]:
+    """Names of the packages (pip's) that the sources of a folder import, wherever they do."""
+    homes = importlib.metadata.packages_distributions()
+    tops = set()
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                tops |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                tops.add(node.module.split(".")[0])
+    return {canonicalize_name(homes[top][0]) for top in tops - set(sys.stdlib_module_names) if top in homes}
+
+
+def test_every_imported_package_is_declared():
+    """None comes only because another package happens to bring it."""
+    course = set(requirements(project()["dependencies"])) | {"kdviz"}
+    tests = course | set(requirements(project()["optional-dependencies"]["dev"]))
+    assert sorted(imported("kdviz") - course) == []
+    assert sorted(imported("tests") - tests) == []
