@@ -192,7 +192,7 @@ def test_known_inferences_have_their_labels(data):
     expected = {"all>some": 0, "all>most": 0, "most>some": 0, "no>not all": 0, "some>all": 1, "most>all": 1, "not all>no": 1,
                 "some>not all": 1, "all>no": 2, "no>some": 2, "not all>all": 2, "and>or": 0, "or>and": 1, "neither>or": 2,
                 "managed>did": 0, "forgot>did": 2, "planned>did": 1, 
-                "knows>fact": 0, "says>fact": 1, "wrongly thinks>fact": 2, "says>not fact": 1}
+                "knows>fact": 0, "wrongly thinks>fact": 2, "says>not fact": 1}
     seen = Counter()
     for row in data["entail"]["train"] + data["entail"]["test"] + data["entail"]["dev"]:
         if row["rules"] in expected:
@@ -210,7 +210,7 @@ def test_numbers_are_right_by_counting(data):
         return {k for k in range(40) if compare[how](k, number[n])}
 
     rows = [row for row in data["entail"]["test"] if row["phenomenon"] == "number"]
-    assert len(rows) > 60
+    assert len(rows) > 40
     for row in rows:
         p, h = true_for(row["text"]), true_for(row["text_b"])
         assert row["label"] == (0 if p <= h else 1 if p & h else 2), row

@@ -20,7 +20,7 @@ from . import common
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 LABELLED = tuple(s for s in common.SPLITS if s != "transfer")
-EPOCHS, LEARNING_RATE, BATCH, MAX_LENGTH = 3, 1e-4, 32, 64
+EPOCHS, LEARNING_RATE, BATCH, MAX_LENGTH = 5, 1e-4, 32, 64
 SCRATCH_EPOCHS, SCRATCH_RATE = 10, 5e-4
 
 
