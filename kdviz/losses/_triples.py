@@ -17,7 +17,7 @@ import torch
 
 from .. import relations
 
-BLOCK = 32  # vertices of one round of products when there is a window; wider blocks multiply more zeros
+BLOCK = 16  # vertices of one round of products when there is a window; wider blocks multiply more zeros
 CHUNK = 2**16  # numbers in one temporary: two dozen of them stay near the processor
 SHORT = 8  # up to this many words (or layers), writing the angles out is faster than the products
 
