@@ -28,6 +28,7 @@ _HOMES = {
     "load_task": "kdviz.data.task",
     "load_teacher": "kdviz.models.teachers",
     "build_student": "kdviz.models.students",
+    "compress": "kdviz.models.kronecker",
     "encode": "kdviz.models.encoding",
     "distill": "kdviz.training.distill",
     "compare": "kdviz.training.compare",
@@ -37,6 +38,14 @@ _HOMES = {
     "LabelsOnly": "kdviz.methods",
     "KD": "kdviz.methods",
     "CKD": "kdviz.methods",
+    "KroneckerBERT": "kdviz.methods",
+    "AnnealingKD": "kdviz.methods",
+    "ContinuationKD": "kdviz.methods",
+    "ProKD": "kdviz.methods",
+    "RWKD": "kdviz.methods",
+    "SWA": "kdviz.methods",
+    "CoDistillation": "kdviz.methods",
+    "LabelRefinement": "kdviz.methods",
 }
 
 __all__ = sorted(_HOMES)

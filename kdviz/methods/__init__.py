@@ -11,6 +11,14 @@ _HOMES = {
     "LabelsOnly": "kd",
     "KD": "kd",
     "CKD": "ckd",
+    "KroneckerBERT": "kronecker",
+    "AnnealingKD": "annealing",
+    "ContinuationKD": "continuation",
+    "ProKD": "pro_kd",
+    "RWKD": "rw_kd",
+    "SWA": "swa",
+    "CoDistillation": "noisy",
+    "LabelRefinement": "noisy",
 }
 
 __all__ = sorted(_HOMES)

@@ -18,7 +18,10 @@ from kdviz.models.tokenizers import is_packaged, load_tokenizer, tokenizer_sha25
 FIELDS = frozenset({"logits", "hidden", "attentions", "scores", "qkv", "ffn"})
 # architecture -> the class that runs it; each has layers, width, heads, fields, max_length, embedding,
 # settings(), from_settings(settings) and forward(input_ids, attention_mask, token_type_ids, vectors, want)
-NETWORKS = {"transformer": "kdviz.models.transformer.Transformer"}
+NETWORKS = {
+    "transformer": "kdviz.models.transformer.Transformer",
+    "kronecker": "kdviz.models.kronecker.KroneckerTransformer",
+}
 
 
 @dataclass
@@ -72,7 +75,7 @@ class Model(nn.Module):
     heads = property(lambda self: self.network.heads, doc="Attention heads per layer, or None.")
     fields = property(lambda self: self.network.fields, doc="What `want` may name for this model.")
     max_length = property(lambda self: self.network.max_length, doc="Longest input in tokens.")
-    device = property(lambda self: self.network.embedding.weight.device, doc="Where the weights are.")
+    device = property(lambda self: next(self.network.parameters()).device, doc="Where the weights are.")
 
     def forward(
         self, input_ids, attention_mask, token_type_ids=None, *, want=frozenset({"logits"}), one_hot=None
