@@ -146,7 +146,8 @@ def browser() -> Iterator[Finding]:
     except FileNotFoundError as error:
         yield Finding("wrong", str(error), "unset KDVIZ_CHROMIUM")
         return
-    yield Finding("ok", f"Chromium {found}") if found else Finding("note", "no Chromium (PNG, SVG, browser tests)", ADVICE)
+    yield (Finding("ok", f"Chromium {found}") if found else
+           Finding("note", "no Chromium (PNG, SVG, browser tests)", ADVICE))
 
 
 def hub() -> Iterator[Finding]:
@@ -168,7 +169,7 @@ CHECKS = (machine, packages, torch_build, teacher, data, jupyter, browser, hub)
 
 
 def add_arguments(parser) -> None:
-    parser.description = "Say what is installed, cached and missing, and how to mend it; exit status 1 when the course cannot run."
+    parser.epilog = "The exit status is 1 when the course cannot run."
 
 
 def run(args) -> int:

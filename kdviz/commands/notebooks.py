@@ -28,7 +28,7 @@ if unknown:
     sys.exit(f"unknown parameter {', '.join(unknown)}; this lesson has: {', '.join(known) or 'none'}")
 try:
     papermill.execute_notebook(source, target, parameters=parameters, progress_bar=False, kernel_name="python3",
-                               cwd=sys.argv[4], store_widget_state=False)
+                               cwd=sys.argv[4], start_timeout=300, store_widget_state=False)
 except papermill.PapermillExecutionError as error:
     sys.exit(f"cell {error.exec_count}: {error.ename}: {error.evalue}")
 """
@@ -76,7 +76,7 @@ def execute(notebook: Path, target: Path, parameters: dict | None = None) -> Res
     partial = target.with_suffix(f".{os.getpid()}.failed.ipynb")
     command = [sys.executable, "-c", WORKER, str(notebook), str(partial), json.dumps(parameters or {}),
                str(notebook.parent)]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "JUPYTER_PREFER_ENV_PATH": "1"}
     start, peak, error = time.monotonic(), 0.0, ""
     words = target.with_suffix(f".{os.getpid()}.log")
     with open(words, "w+", encoding="utf-8") as log, subprocess.Popen(

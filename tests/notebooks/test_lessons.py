@@ -162,6 +162,13 @@ def test_the_runner_measures_the_kernel_and_its_children(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["done.ipynb", "source.ipynb"]
 
 
+def test_the_runner_stores_no_widget_state(tmp_path):
+    """The state of the widgets of one lesson is megabytes of JavaScript; who opens it runs it anyway."""
+    result = execute(stored(lesson("import ipywidgets\nipywidgets.IntSlider()"), tmp_path), tmp_path / "done.ipynb")
+    assert result.error == ""
+    assert "widgets" not in nbformat.read(tmp_path / "done.ipynb", as_version=4).metadata
+
+
 def test_the_runner_names_a_failing_cell_and_keeps_the_notebook(tmp_path):
     result = execute(stored(lesson("1 / 0"), tmp_path), tmp_path / "done.ipynb")
     assert "ZeroDivisionError: division by zero" in result.error
