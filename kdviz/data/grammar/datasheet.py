@@ -49,7 +49,8 @@ def contents_table(data, tokenizer, labels) -> str:
 
 def overlaps(data) -> dict[tuple[str, str], int]:
     """Texts that two splits share, compared without case and punctuation."""
-    keys = {name: {" | ".join(map(common.normalise, row)) for row in texts(split)} for name, split in data.items()}
+    keys = {name: {" | ".join(map(common.normalise, row)) for row in texts(split)} for name,
+            split in data.items()}
     return {(a, b): len(keys[a] & keys[b]) for a, b in combinations(keys, 2)}
 
 
@@ -65,7 +66,8 @@ def bag_of_words(data, columns: tuple[str, ...]) -> dict[str, np.ndarray]:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    vectorizers = [TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(data["train"][c]) for c in columns]
+    vectorizers = [TfidfVectorizer(ngram_range=(1, 2),
+                                   sublinear_tf=True).fit(data["train"][c]) for c in columns]
     features = {s: hstack([v.transform(data[s][c]) for v, c in zip(vectorizers, columns)]) for s in LABELLED}
     model = LogisticRegression(C=10, max_iter=2000, tol=1e-2).fit(features["train"], data["train"]["label"])
     return {s: model.predict(x) for s, x in features.items()}
@@ -81,11 +83,14 @@ def fine_tune(data, classes: int, tokenizer, model, epochs: int, rate: float, sp
     target = torch.tensor(data["train"]["label"])
 
     def encode(batch):
-        return tokenizer(*map(list, zip(*batch)), padding=True, truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
+        return tokenizer(*map(list, zip(*batch)), padding=True, truncation=True, max_length=MAX_LENGTH,
+                         return_tensors="pt")
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01, fused=True)
     steps = epochs * -(-len(target) // BATCH)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: min((t + 1) / (0.1 * steps), (steps - t) / (0.9 * steps)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer,
+                                                 lambda t: min((t + 1) / (0.1 * steps),
+                                                               (steps - t) / (0.9 * steps)))
     started = time.perf_counter()
     model.train()
     for _ in range(epochs):
@@ -124,7 +129,8 @@ def scratch(classes: int, vocabulary: int):
 
     torch.manual_seed(0)
     return BertForSequenceClassification(BertConfig(
-        vocab_size=vocabulary, hidden_size=128, num_hidden_layers=2, num_attention_heads=4, intermediate_size=512,
+        vocab_size=vocabulary, hidden_size=128, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=512,
         max_position_embeddings=128, num_labels=classes))
 
 
@@ -140,7 +146,8 @@ def scores_table(data, predictions: dict[str, dict[str, np.ndarray]]) -> str:
 
 def phenomena_table(data, predictions, splits=("test", "adversarial", "ood_natural")) -> str:
     """Rows and accuracy of every model per phenomenon."""
-    lines = ["| split: phenomenon | rows | " + " | ".join(predictions) + " |", "|---|---:|" + "---:|" * len(predictions)]
+    lines = ["| split: phenomenon | rows | " + " | ".join(predictions) + " |",
+             "|---|---:|" + "---:|" * len(predictions)]
     for s in splits:
         phenomenon, label = np.array(data[s]["phenomenon"]), np.array(data[s]["label"])
         for p in sorted(set(phenomenon)):
