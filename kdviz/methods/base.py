@@ -231,7 +231,7 @@ class Method:
     def describe(self) -> dict[str, Any]:
         """Settings by name, for tables and for the check that a resumed run is the same run."""
         plain = (str, int, float, bool, type(None))
-        settings = {key: value for key, value in sorted(vars(self).items()) if isinstance(value, plain)}
+        settings = {key: value for key, value in sorted(vars(self).items()) if isinstance(value, plain) and key[0] != "_"}
         wrapped = {key: value.describe() for key, value in vars(self).items() if isinstance(value, Method)}
         return {"method": self.name} | settings | wrapped
 

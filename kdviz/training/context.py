@@ -178,7 +178,10 @@ class Training:
     def open_teacher(self, phase: Phase, needs) -> None:
         """Bring in the teacher of a phase and make sure that its fields are at hand."""
         chosen = self.method.teacher_for(phase) if self.method.teacher_for else None
-        self.teacher = self.run_teacher if chosen is None else chosen
+        chosen = self.run_teacher if chosen is None else chosen
+        if chosen is not self.teacher:
+            self._caches.clear()  # they go by id, and the id of a teacher that is let go may become another's
+        self.teacher = chosen
         if self.method.needs_live_teacher and self.teacher is not None:
             self.teacher.to(self.device).eval()
         if needs and self.settings.cache and self.teacher is not None:
