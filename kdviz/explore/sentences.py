@@ -36,6 +36,8 @@ class SentenceExplorer(Explorer):
 
     def states(self) -> list:
         """States of the chosen models; a model runs only when the sentence or the choice has changed."""
+        if not self.sentence.value.strip():
+            raise ValueError("The sentence is empty: type at least one word and press Enter")
         wanted = (self.sentence.value, self.models.value)
         if self._encoded[0] != wanted:
             self._encoded = wanted, encode(self._choices[self.models.value], self.sentence.value)

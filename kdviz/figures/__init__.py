@@ -12,11 +12,16 @@ import importlib
 # public name -> module that holds it. No module may carry the name of a figure: importing it would put the module
 # in the figure's place.
 _HOMES = {
-    "theme": "theme",
+    "attention": "heads",
     "layer_path": "layers",
     "layer_relation": "layers",
-    "word_relation": "words",
+    "replay": "timelapse",
+    "save": "saving",
+    "soft_targets": "soft",
+    "table": "tables",
+    "theme": "theme",
     "word_angles": "words",
+    "word_relation": "words",
 }
 
 __all__ = sorted(_HOMES)

@@ -70,6 +70,7 @@ def figure(
     notes: tuple[str, ...] = (),
     chosen: int = 0,
     item: str = "",
+    play: bool = False,
 ) -> go.Figure:
     """Draw the views.
 
@@ -77,6 +78,7 @@ def figure(
     steps         : the slider's labels, none for no slider   start : the step on screen at first
     axis_names    : names of the columns' and of the rows' axis   joint : stands between two words in the hover
     chosen        : the view on screen at first   item : stands before a row's or column's name in the hover
+    play          : a button that runs through the steps
     """
     traces, per_step, heat, axes = [], [[] for _ in steps], len(panels), {}
     for v, view in enumerate(views):
@@ -96,20 +98,18 @@ def figure(
         }
         for s, frame in enumerate(per_step)
     ]
-    return theme.finish(
-        go.Figure(
-            data=traces,
-            frames=frames,
-            layout=_layout(views, panels, rows, columns, steps, step_prefix, start, axis_names, notes, chosen)
-            | {f"coloraxis{place + 1 if place else ''}": axis for place, axis in enumerate(axes.values())},
-        ),
-        views[chosen].title, alt, notes,
-    )
+    layout = _layout(views, panels, rows, columns, steps, step_prefix, start, axis_names, notes, chosen)
+    layout |= {f"coloraxis{place + 1 if place else ''}": axis for place, axis in enumerate(axes.values())}
+    if play:
+        layout.setdefault("updatemenus", []).append(_play_button())
+        layout["margin"]["t"] += 46 * (len(views) == 1)
+        layout["height"] += 46 * (len(views) == 1)
+    return theme.finish(go.Figure(data=traces, frames=frames, layout=layout), views[chosen].title, alt, notes)
 
 
 def _colour_axis(axes: dict, views: list[View], view: View, place: int, signed: bool) -> str:
     """The name of the colour axis of a trace. Views of the same quantity and range share one: it is 1 KB each."""
-    key = (view.value, view.bounds, signed)
+    key, both = (view.value, view.bounds, signed), len(view.arrays) > 2
     if key not in axes:
         low, high = view.bounds
         if signed:
@@ -120,7 +120,9 @@ def _colour_axis(axes: dict, views: list[View], view: View, place: int, signed: 
             "cmin": low, "cmax": high,
             "colorscale": theme.diverging() if signed else theme.sequential(),
             "colorbar": {
-                "x": 1.1 if signed else 1.01, "thickness": 14, "len": 1.0, "outlinewidth": 0, "nticks": 6,
+                # one above the other: side by side they would take the width of half a panel
+                "x": 1.01, "y": 0.5 if not both else 0.23 if signed else 0.77, "len": 0.5 if both else 1.0, "thickness": 14,
+                "nticks": 5 if both else 6, "outlinewidth": 0,
                 "tickfont": {"size": theme.TICK_SIZE},
                 "title": {"text": "difference" if signed else view.value, "side": "right"},
             },
@@ -132,7 +134,7 @@ def _colour_axis(axes: dict, views: list[View], view: View, place: int, signed: 
 def _trace(view: View, panel: Panel, place: int, z: np.ndarray, visible: bool, joint: str, axis: str, item: str) -> dict:
     sign = "+" if panel.role == "difference" else ""
     # isolates around the words: a right-to-left word keeps its place in the line
-    written = {"texttemplate": f"%{{z:{sign}.2f}}", "textfont": {"size": theme.TICK_SIZE}} if z.size <= 64 else {}
+    written = {"texttemplate": f"%{{z:{sign}.2f}}", "textfont": {"size": theme.TICK_SIZE}} if z.size <= 36 else {}
     names = f"{item}\u2068%{{y}}\u2069 {joint} {item}\u2068%{{x}}\u2069"
     return {
         "type": "heatmap", "z": z, "visible": visible, "hoverongaps": False, "coloraxis": axis,
@@ -146,17 +148,17 @@ def _layout(views, panels, rows, columns, steps, step_prefix, start, axis_names,
     own_rows = any(labels != rows[0] for labels in rows)
     gap = 0.05 if own_rows else 0.025
     longest = max(len(theme.visible(label)) for labels in [*columns, *rows] for label in labels)
-    label_space = 8 * min(longest, theme.LONGEST_TOKEN) + 6
-    side = max(260 if count > 1 else 400, theme.LABEL_STEP * max(len(labels) for labels in [*columns, *rows]))
+    label_space = 7 * min(longest, theme.LONGEST_TOKEN) + 6
+    side = max(250 if count > 1 else 400, theme.LABEL_STEP * max(len(labels) for labels in [*columns, *rows]))
     top = 48 + 18 * bool(notes) + 46 * (len(views) > 1) + 28
     bottom = label_space + 36 + 94 * bool(steps)
-    left, right = label_space + 40, 80 + 75 * any(panel.role == "difference" for panel in panels)
-    needed = left + right + count * side + (count - 1) * 24
+    left, right = label_space + 40, 84
+    needed = left + right + count * theme.LABEL_STEP * max(map(len, columns)) + (count - 1) * 24
     layout = {
         "height": top + side + bottom,
         "margin": {"t": top, "b": bottom, "l": left, "r": right},
         # three pictures of a short sentence share the width that there is; else cells stay square, labels readable
-        "width": needed if count == 1 or needed > 1060 else None,
+        "width": left + side + right if count == 1 else needed if needed > 860 else None,
         "plot_bgcolor": theme.colour("blank"),
         "annotations": [],
     }
@@ -205,6 +207,21 @@ def _menu(views: list[View], panels: int, chosen: int) -> dict:
                 ],
             }
             for v, view in enumerate(views)
+        ],
+    }
+
+
+def _play_button() -> dict:
+    """Play and pause, at the right above the panels."""
+    run = {"mode": "immediate", "fromcurrent": True, "frame": {"duration": 400, "redraw": True}, "transition": {"duration": 0}}
+    stop = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}, "transition": {"duration": 0}}
+    return {
+        "type": "buttons", "direction": "left", "showactive": False, "x": 1, "xanchor": "right", "y": 1,
+        "yanchor": "bottom", "pad": {"b": 30}, "bgcolor": theme.colour("control"),
+        "font": {"size": theme.FONT_SIZE, "color": theme.colour("ink")},
+        "buttons": [
+            {"label": "▶ play", "method": "animate", "args": [None, run]},
+            {"label": "❚❚ pause", "method": "animate", "args": [[None], stop]},
         ],
     }
 

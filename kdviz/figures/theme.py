@@ -16,7 +16,7 @@ FONT = "Source Sans Pro, Segoe UI, Helvetica, Arial, DejaVu Sans, Noto Sans, san
 FONT_SIZE = 13          # nothing in a figure is smaller than 12
 TITLE_SIZE = 17
 TICK_SIZE = 12
-LABEL_STEP = 14         # pixels that one token label needs beside its neighbour
+LABEL_STEP = 13         # pixels that one token label needs beside its neighbour
 LONGEST_TOKEN = 14      # characters of a token that fit on an axis
 MOST_TOKENS = 40        # more cannot be read on an axis
 MOST_BYTES = 300_000    # one figure, as JSON
@@ -96,6 +96,7 @@ def template() -> dict:
             "font": {"family": FONT, "size": FONT_SIZE, "color": colour("ink")},
             "paper_bgcolor": colour("ground"), "plot_bgcolor": colour("ground"),
             "xaxis": axis, "yaxis": axis, "colorway": list(WORD_COLOURS),
+            "modebar": {"remove": ["sendChartToCloud"]},    # no button that uploads what a reader typed
             "hoverlabel": {
                 "bgcolor": colour("ground"), "bordercolor": colour("quiet"),
                 "font": {"size": FONT_SIZE, "color": colour("ink"), "family": FONT}, "align": "left",
@@ -180,4 +181,5 @@ def compact(values) -> np.ndarray:
     """
     values = np.ascontiguousarray(values, dtype=np.float32)
     bits = (values.view(np.uint32) + np.uint32(0x400)) & np.uint32(0xFFFFF800)
-    return np.where(np.isfinite(values), bits.view(np.float32), np.float32(np.nan))
+    kept = np.where(np.abs(values) < 1e-6, np.float32(0), bits.view(np.float32))    # rounding error would read -0.000
+    return np.where(np.isfinite(values), kept, np.float32(np.nan))
