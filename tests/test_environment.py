@@ -23,7 +23,7 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 # only in environment.yml: the interpreter and what installs kdviz itself
 CONDA_OWN = {"python", "pip", "setuptools"}
-CONDA_NAMES = {"pytorch-cpu": "torch"}  # conda's name -> pip's name
+CONDA_NAMES = {"pytorch-cpu": "torch", "python-kaleido": "kaleido"}  # conda's name -> pip's name
 HERE = {"environment.yml": "-e .", "binder/environment.yml": "-e .."}  # pip reads the path from the file's folder
 
 

@@ -6,6 +6,7 @@ import importlib
 
 # public name -> module that holds it
 _HOMES = {
+    "attention": "bertviz",
     "word_relations": "sentences",
     "layer_relations": "sentences",
 }

@@ -163,8 +163,11 @@ def text(words: str) -> str:
 
 def token_text(token: str, longest: int = LONGEST_TOKEN) -> str:
     """One token for an axis, a menu or a hover: visible, shortened to ``longest`` characters, escaped."""
-    seen = visible(token)
-    return text(seen if len(seen) <= longest else seen[: longest - 1] + "…")
+    return text(shortened(visible(token), longest))
+
+
+def shortened(words: str, longest: int = LONGEST_TOKEN) -> str:
+    return words if len(words) <= longest else words[: longest - 1] + "…"
 
 
 def cut(tokens, most: int = MOST_TOKENS) -> tuple[list[str], tuple[str, ...]]:
