@@ -230,6 +230,15 @@ def test_whole_numbers_are_epochs_of_the_packaged_teacher(monkeypatch):
     assert asked == [("minilm", "tiny", 0), ("minilm", "tiny", 2)]
 
 
+def test_the_path_is_one_stretch_of_learning():
+    """One warm-up and one decay from the first checkpoint to the last, then a new start for the labels."""
+    run = tiny.distill(kd.ProKD([None] * 3), epochs=4)
+    rates = run.history.groupby("phase", sort=False)["lr"].agg(["first", "max", "last"])
+    assert list(rates["max"].iloc[:3]) == sorted(rates["max"].iloc[:3], reverse=True)
+    assert rates["last"]["checkpoint 1"] > rates["first"]["checkpoint 2"] > rates["last"]["checkpoint 3"]
+    assert rates["max"]["labels"] > 5 * rates["last"]["checkpoint 3"]
+
+
 def test_the_annealed_path_grows_like_annealing():
     method = kd.ProKD([None] * 5, annealed=True)
     values = [method.phi(phase.name) for phase in method.phases(6)[:-1]]
