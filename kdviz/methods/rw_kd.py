@@ -1,0 +1,114 @@
+"""RW-KD: how much each sample should listen to the teacher (Lu et al., Findings of EMNLP 2021).
+
+Read second-hand: two independent re-implementations agree on the algorithm below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, jvp
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from kdviz.losses import logits
+from kdviz.losses.logits import UNLABELLED
+from kdviz.methods.base import Method, Phase
+
+SPLITS = ("train", "dev")
+TERMS = ("labels", "logits")
+
+
+@dataclass
+class RWKD(Method):
+    """(1-λ_i)·CE_i + λ_i·τ²·KL_i: every row has its own λ, the one that would have helped a held-out batch most.
+
+    Give each row and term a weight ε = 0, take one look-ahead step along Σ ε·ℓ, and ask how the loss J of another
+    labelled batch would change: u = max(-∂J/∂ε, δ), λ_i = u_i^KD / (u_i^CE + u_i^KD). At ε = 0 that derivative is the
+    inner product of two gradients, -∂J/∂ε_i = η·⟨∇J, ∇ℓ_i⟩, so one backward pass for ∇J and one forward-mode
+    derivative of the per-row losses along it give every u: no look-ahead step, no second-order graph [ours].
+    J is the cross-entropy; η = 1, since it only scales δ [ours]; weights are found with dropout off [ours].
+
+    temperature : τ
+    meta        : where the held-out batch is drawn from: "train", or "dev", whose labels are then training data as well
+    meta_size   : its rows; more are less noisy and cost more
+    floor       : δ > 0; a row that neither term helps gets λ = ½
+    rows        : "all" lets the teacher label what has no label: there λ = 1
+    """
+
+    temperature: float = 4.0
+    meta: str = "train"
+    meta_size: int = 16
+    floor: float = 1e-8
+    rows: str = "all"
+    needs = frozenset({"logits"})
+
+    def __post_init__(self):
+        for name in ("temperature", "meta_size", "floor"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}={getattr(self, name)}: must be positive")
+        if self.meta not in SPLITS:
+            raise ValueError(f"meta={self.meta!r}: choose among {', '.join(SPLITS)}; a test split is for the end")
+
+    def phases(self, epochs):
+        return [Phase("distil", epochs, rows=self.rows)]
+
+    def loss(self, student, teacher, batch, at):
+        return {
+            "labels": logits.cross_entropy(student["logits"], batch.labels, reduction="none"),
+            "logits": logits.soft_kl(student["logits"], teacher["logits"], self.temperature, reduction="none"),
+        }
+
+    def weights(self, losses, ctx):
+        batch, meta = ctx.batch, ctx.sample(self.meta, self.meta_size)
+        teacher = ctx.teacher_fields(batch, self.needs)
+
+        def meta_loss(answer):
+            return logits.cross_entropy(answer(meta), meta.labels)
+
+        def row_losses(answer):
+            terms = self.loss({"logits": answer(batch)}, teacher, batch, ctx.at)
+            return tuple(terms[name] for name in TERMS)
+
+        was_training = ctx.student.training
+        ctx.student.eval()
+        useful = gains(ctx.student, meta_loss, row_losses)
+        ctx.student.train(was_training)
+        share = teacher_share(*useful, self.floor)
+        share = torch.where(batch.labels == UNLABELLED, torch.ones_like(share), share)
+        ctx.record("teacher_share", torch.stack([batch.index.to(share), share]))
+        ctx.log(teacher_share=share.mean())
+        return {"labels": 1 - share, "logits": share}
+
+
+def gains(student, meta_loss: Callable, row_losses: Callable) -> tuple[Tensor, ...]:
+    """⟨∇J, ∇ℓ_i⟩ for every row i of every loss in `row_losses`: by how much a small step on ℓ_i alone lowers J.
+
+    student    : the model, in eval mode; its weights are left as they are
+    meta_loss  : answer -> J (a scalar), where answer(batch) are the student's logits
+    row_losses : answer -> tuple of (B,) losses
+    One backward pass for ∇J, then one forward-mode derivative along it.
+    """
+    weights = {name: weight for name, weight in student.named_parameters() if weight.requires_grad}
+
+    def answer_with(values):
+        def answer(batch):
+            inputs = (batch.input_ids, batch.attention_mask, batch.token_type_ids)
+            return functional_call(student, values, inputs).logits
+
+        return answer
+
+    slopes = torch.autograd.grad(meta_loss(answer_with(weights)), list(weights.values()), allow_unused=True)
+    slopes = {n: torch.zeros_like(w) if s is None else s for (n, w), s in zip(weights.items(), slopes, strict=True)}
+    values = {name: weight.detach() for name, weight in weights.items()}
+    with sdpa_kernel(SDPBackend.MATH):  # the fused attention kernels know no forward-mode derivative
+        _, useful = jvp(lambda now: row_losses(answer_with(now)), (values,), (slopes,))
+    return useful
+
+
+def teacher_share(label_gain: Tensor, teacher_gain: Tensor, floor: float) -> Tensor:
+    """λ = u^KD / (u^CE + u^KD) with u = max(gain, δ): (B,), (B,) -> (B,) in (0, 1)."""
+    label_gain, teacher_gain = label_gain.clamp(min=floor), teacher_gain.clamp(min=floor)
+    return teacher_gain / (label_gain + teacher_gain)
