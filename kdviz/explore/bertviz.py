@@ -24,7 +24,7 @@ _PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Att
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'">
 <style>
 body{margin:4px;background:#fff;color:#000;font-family:Helvetica,Arial,sans-serif;display:flex;flex-wrap:wrap;gap:16px}
-h1{font-size:16px;margin:4px 0}select{font-size:14px}select:focus{outline:3px solid #e69f00}
+h1{font-size:16px;margin:4px 0}svg{overflow:visible}body>div{min-width:400px}select{font-size:14px}select:focus{outline:3px solid #e69f00}
 </style></head><body>%(places)s<script>%(d3)s</script><script>%(jquery)s</script><script>
 var require = {config: function () {}};
 function requirejs(names, draw) { draw(window.jQuery, window.d3); }
