@@ -13,6 +13,7 @@ import importlib
 # in the figure's place.
 _HOMES = {
     "attention": "heads",
+    "factor_shapes": "factors",
     "layer_path": "layers",
     "layer_relation": "layers",
     "replay": "timelapse",
