@@ -56,9 +56,9 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
     """Train, write adapter, trajectory and log; returns the log. `out` replaces ``data/teachers/<task>``."""
     from peft import LoraConfig, get_peft_model
 
-    settings = SETTINGS | changes
+    settings, commit = SETTINGS | changes, _commit()
     began, task, tokenizer = time.time(), load_task(name), load_tokenizer()
-    folder = out or adapter_folder(task)
+    folder, data = out or adapter_folder(task), file_sha256(task.folder / "train.parquet")
     encoded = {split: encode_split(task[split], tokenizer) for split in ("train", "dev", "test")}
     torch.manual_seed(seed)
     lora = LoraConfig(
@@ -97,11 +97,11 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
     stored = merge(classifier(verified_folder(), task.labels), folder, task.labels)
     log = {
         "command": f"python -m kdviz.training.adapt {name} --epochs {epochs} --seed {seed}" + " --trajectory" * trajectory,
-        "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip(),
+        "commit": commit,
         "versions": _versions(),
         "settings": settings,
         "base_sha256": WEIGHTS_SHA256,
-        "data_sha256": file_sha256(task.folder / "train.parquet"),
+        "data_sha256": data,
         "epochs": history,
         "chosen_epoch": best["epoch"],
         "dev": best["dev"],
@@ -114,6 +114,13 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
     }
     write_whole(folder / "log.json", json.dumps(log, indent=1).encode())
     return log
+
+
+def _commit() -> str:
+    """The commit of the code and data at the start; "unknown" outside a clone."""
+    here = Path(__file__).parent
+    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=here)
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
 
 
 def _versions() -> dict:

@@ -177,3 +177,10 @@ def test_stratified_keeps_shares():
     chosen = _stratified(labels, 20, seed=0)
     assert Counter(np.asarray(labels)[chosen]) == {0: 18, 1: 2}
     assert list(chosen) == sorted(set(chosen))
+
+
+def test_class_names_are_those_of_the_grammars():
+    from kdviz.data.grammar import entail, reviews
+    from kdviz.data.task import EMBEDDED
+
+    assert EMBEDDED == {"reviews": reviews.LABELS, "entail": entail.LABELS}
