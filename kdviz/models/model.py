@@ -21,6 +21,7 @@ FIELDS = frozenset({"logits", "hidden", "attentions", "scores", "qkv", "ffn"})
 NETWORKS = {
     "transformer": "kdviz.models.transformer.Transformer",
     "kronecker": "kdviz.models.kronecker.KroneckerTransformer",
+    "conv": "kdviz.models.digits.ConvNet",
 }
 
 
@@ -127,8 +128,8 @@ class Model(nn.Module):
 
     @cached_property
     def tokenizer_sha256(self) -> str:
-        """Identity of the tokenizer; models with the same one can share encoded batches."""
-        return tokenizer_sha256(self.tokenizer)
+        """Identity of the tokenizer, "" for a model of images; models with the same one can share encoded batches."""
+        return "" if self.tokenizer is None else tokenizer_sha256(self.tokenizer)
 
     def fingerprint(self) -> str:
         """SHA-256 of weights, vocabulary and tokenizer: equal when two models compute the same."""
@@ -162,13 +163,13 @@ class Model(nn.Module):
         digest = hashlib.sha256(data).hexdigest()
         weights = f"model-{digest[:12]}.safetensors"
         write_whole(folder / weights, data)
-        packaged = is_packaged(self.tokenizer)
-        if not packaged:
+        where = None if self.tokenizer is None else "minilm" if is_packaged(self.tokenizer) else "tokenizer"
+        if where == "tokenizer":
             self.tokenizer.save_pretrained(str(folder / "tokenizer"))
         settings = self._settings() | {
             "weights": weights,
             "weights_sha256": digest,
-            "tokenizer": "minilm" if packaged else "tokenizer",
+            "tokenizer": where,
             "tokenizer_sha256": self.tokenizer_sha256,
         }
         write_whole(folder / "model.json", json.dumps(settings, indent=1).encode())
@@ -195,10 +196,12 @@ class Model(nn.Module):
             raise FileNotFoundError(f"{weights} is missing; {again}")
         if (found := file_sha256(weights)) != expected:
             raise ValueError(f"{weights} is damaged: its SHA-256 is {found}, expected {expected}; {again}")
-        tokenizer = load_tokenizer(None if saved["tokenizer"] == "minilm" else path.parent / saved["tokenizer"])
-        if (found := tokenizer_sha256(tokenizer)) != saved["tokenizer_sha256"]:
+        tokenizer, where = None, saved["tokenizer"]
+        if where is not None:
+            tokenizer = load_tokenizer(None if where == "minilm" else path.parent / where)
+        if tokenizer is not None and (found := tokenizer_sha256(tokenizer)) != saved["tokenizer_sha256"]:
             raise ValueError(
-                f"the tokenizer {saved['tokenizer']!r} of {path} has changed: its SHA-256 is {found}, "
+                f"the tokenizer {where!r} of {path} has changed: its SHA-256 is {found}, "
                 f"expected {saved['tokenizer_sha256']}; {again}"
             )
         network = getattr(importlib.import_module(module), kind).from_settings(saved["network"])

@@ -1,0 +1,73 @@
+"""Small convolutional networks for small images: a teacher and a tiny student where no text is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from kdviz.models.model import Model, Outputs
+
+if TYPE_CHECKING:
+    from kdviz.data.task import Task
+
+IMAGES = {64: (1, 8, 8)}  # pixels of a row -> (channels, height, width)
+BRIGHTEST = 16  # scikit-learn's digits run from 0 to 16
+
+
+class ConvNet(nn.Module):
+    """Blocks of convolution, ReLU and halving; the mean over what is left of the image; a linear classifier.
+
+    image    : (channels, height, width)   channels : of each block   classes : C
+    """
+
+    kind = "conv"
+    heads = None
+    fields = frozenset({"logits"})
+
+    def __init__(self, image, channels, classes: int):
+        super().__init__()
+        self.image, self.channels, self.classes = tuple(image), tuple(channels), classes
+        blocks = [
+            nn.Sequential(nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+            for before, after in zip((image[0], *channels), channels)
+        ]
+        self.blocks, self.classifier = nn.Sequential(*blocks), nn.Linear(channels[-1], classes)
+        self.layers, self.width = len(channels), channels[-1]
+        self.max_length = image[0] * image[1] * image[2]
+
+    @property
+    def description(self) -> str:
+        return f"convolutional, channels {self.channels}"
+
+    def forward(self, input_ids, attention_mask, token_type_ids, vectors, want) -> Outputs:
+        """input_ids (B, pixels), whole numbers from 0 to 16, read in the order channel, row, column."""
+        pixels = input_ids.to(self.classifier.weight.dtype).div(BRIGHTEST).unflatten(1, self.image)
+        return Outputs(logits=self.classifier(self.blocks(pixels).mean((-1, -2))))
+
+    def settings(self) -> dict:
+        return {"image": self.image, "channels": self.channels, "classes": self.classes}
+
+    @classmethod
+    def from_settings(cls, settings, seed: int = 0) -> ConvNet:
+        """A freshly initialised network; the global random state is left as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return cls(**settings)
+
+
+def conv_net(task: Task, channels=(4, 8), *, role: str = "student", seed: int = 0) -> Model:
+    """A new convolutional classifier for a task of images, e.g. `load_digits()`; more channels make a teacher.
+
+    Raises ValueError for a task of texts, and for images too small for so many halvings.
+    """
+    train = task["train"]
+    pixels = len(train[0]["input_ids"]) if "input_ids" in train.column_names else 0
+    if pixels not in IMAGES:
+        raise ValueError(f"task {task.name!r} has rows of {pixels} pixels; known are {', '.join(map(str, IMAGES))}")
+    image = IMAGES[pixels]
+    if not channels or min(channels) < 1 or min(image[1:]) < 2 ** len(channels):
+        raise ValueError(f"channels={tuple(channels)}: 1 to {min(image[1:]).bit_length() - 1} blocks of 1 or more channels")
+    network = ConvNet.from_settings({"image": image, "channels": tuple(channels), "classes": len(task.labels)}, seed)
+    return Model(network, None, name=role, role=role, labels=task.labels).eval()
