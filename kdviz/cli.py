@@ -16,6 +16,7 @@ COMMANDS = {
     "prefetch": ("prefetch", "download models and GLUE tasks of the hub, to work offline afterwards"),
     "doctor": ("doctor", "say what is installed, cached, missing, and how to mend it"),
     "run notebooks": ("notebooks", "execute lessons; print time, peak memory and size; fail over budget"),
+    "run student-notebooks": ("student", "write the lessons without solutions, or as nbgrader's source"),
     "run bench": ("bench", "run tests/benchmarks; print and keep the numbers"),
 }
 

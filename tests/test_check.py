@@ -146,6 +146,9 @@ def test_a_claim_is_judged_by_its_interval(new, better, verdict, capsys):
 def test_the_interval_is_students():
     found = check.interval([1.0, 2.0, 3.0])
     assert found.mean == 2.0 and found.half == pytest.approx(4.302653 / 3**0.5)
+    assert str(found) == "2.000 ± 2.484"
+    assert str(check.interval([0.0012, 0.0013, 0.0014])) == "0.00130 ± 0.00025"
+    assert str(check.interval([0.5, 0.5])) == "0.500 ± 0.000"
 
 
 @pytest.mark.parametrize(

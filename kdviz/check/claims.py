@@ -18,7 +18,12 @@ class Interval:
     half: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f} ± {self.half:.3f}"
+        return f"{self.mean:.{self.places}f} ± {self.half:.{self.places}f}"
+
+    @property
+    def places(self) -> int:
+        """Decimals to print: three, and more when two digits of a narrow interval need them."""
+        return 3 if not self.half else min(6, max(3, 1 - math.floor(math.log10(self.half))))
 
 
 def interval(values: Sequence[float]) -> Interval:
@@ -55,7 +60,7 @@ def claim(text: str, scores: Mapping[str, Sequence[float]], new: str, old: str, 
     print(f"Claim: {text}")
     for name in (new, old):
         print(f"  {name:<{width}}  {interval(scores[name])}")
-    print(f"  {'difference':<{width}}  {gain.mean:+.3f} ± {gain.half:.3f}   "
+    print(f"  {'difference':<{width}}  {'' if gain.mean < 0 else '+'}{gain}   "
           f"({better} is better; {len(scores[new])} paired seeds, 95 % interval)")
     print(f"  Verdict: {verdict}.")
     return verdict

@@ -16,6 +16,7 @@ import pytest
 
 from kdviz import check
 from kdviz.check import versions
+from kdviz.cli import main
 
 LESSONS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 NOTEBOOKS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in LESSONS}
@@ -135,3 +136,11 @@ def test_an_exercise_out_of_order_is_named():
     notebook = {"cells": [{"cell_type": "code", "source": "", "metadata": {"tags": ["exercise"], "kdviz": {"exercise": "x"}}}]}
     with pytest.raises(ValueError, match="exercise 'x' in cell 0"):
         list(versions.exercise_cells(notebook))
+
+
+def test_the_command_writes_the_student_version(tmp_path, capsys):
+    assert main(["run", "student-notebooks", "--out", str(tmp_path / "class")]) == 0
+    assert sorted(path.name for path in (tmp_path / "class").iterdir()) == [path.name for path in LESSONS]
+    assert "student version" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="holds the lessons themselves"):
+        main(["run", "student-notebooks", "--out", str(LESSONS[0].parent)])
