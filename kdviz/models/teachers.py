@@ -125,24 +125,27 @@ def adapter_folder(task: Task, checkpoint: int | None = None) -> Path:
 def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
     """The packaged MiniLM with the task's LoRA adapter and classifier merged in."""
     place = adapter_folder(task, checkpoint)
-    weights, log = place / "adapter_model.safetensors", adapter_folder(task) / "log.json"
-    fix = f"restore it with: git checkout -- {'/'.join(weights.parts[-4 if checkpoint is None else -6:-1])}"
-    fix += f" (or make it again: python -m kdviz.training.adapt {task.name})"
-    for path in (weights, place / "adapter_config.json", log):
+    files, log = (place / "adapter_config.json", place / "adapter_model.safetensors"), adapter_folder(task) / "log.json"
+    fix = (
+        f"restore it with: git checkout -- data/teachers/{task.name} "
+        f"(or make it again: python -m kdviz.training.adapt {task.name})"
+    )
+    for path in (*files, log):
         if not path.is_file():
             known = sorted(p.name for p in (adapter_folder(task) / "trajectory").glob("epoch-*"))
             epochs = f"; the trajectory has {', '.join(known) or 'no epochs'}" if checkpoint is not None else ""
             raise FileNotFoundError(f"{path} is missing{epochs}; {fix}")
     try:
         made = json.loads(log.read_text(encoding="utf-8"))
-        expected = made["sha256"][weights.relative_to(adapter_folder(task)).as_posix()]
+        expected = [made["sha256"][path.relative_to(adapter_folder(task)).as_posix()] for path in files]
         base, data = made["base_sha256"], made["data_sha256"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{log} is damaged ({error!r}); {fix}") from error
-    if (found := file_sha256(weights)) != expected:
-        raise ValueError(f"{weights} is damaged: its SHA-256 is {found}, expected {expected}; {fix}")
+    for path, known in zip(files, expected):
+        if (found := file_sha256(path)) != known:
+            raise ValueError(f"{path} is damaged: its SHA-256 is {found}, expected {known}; {fix}")
     if base != WEIGHTS_SHA256:
-        raise ValueError(f"{weights} was made for weights {base}, the packaged ones are {WEIGHTS_SHA256}; {fix}")
+        raise ValueError(f"{place} was made for weights {base}, the packaged ones are {WEIGHTS_SHA256}; {fix}")
     train = task.folder / "train.parquet"
     if (found := file_sha256(train)) != data:
         raise ValueError(

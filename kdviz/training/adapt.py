@@ -18,6 +18,7 @@ import torch
 from kdviz.data.batching import batches, encode_split
 from kdviz.data.task import EMBEDDED, load_task
 from kdviz.disk import file_sha256, write_whole
+from kdviz.hub import quiet
 from kdviz.losses.logits import cross_entropy
 from kdviz.models.model import Model
 from kdviz.models.teachers import adapter_folder, classifier, merge
@@ -65,7 +66,8 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
         r=settings["rank"], lora_alpha=settings["alpha"], lora_dropout=0.0, target_modules=TARGETS,
         modules_to_save=["pooler", "classifier"],
     )
-    adapted = get_peft_model(classifier(verified_folder(), task.labels), lora)
+    with quiet():
+        adapted = get_peft_model(classifier(verified_folder(), task.labels), lora)
     model = Model(Transformer(adapted.base_model.model), tokenizer, name="minilm", role="teacher", labels=task.labels)
     trained = [p for p in adapted.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=settings["rate"], weight_decay=settings["decay"], fused=True)
@@ -109,7 +111,7 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
         "test": accuracy(stored, encoded["test"]),
         "seconds": time.time() - began,
         "sha256": {
-            path.relative_to(folder).as_posix(): file_sha256(path) for path in sorted(folder.rglob("*.safetensors"))
+            path.relative_to(folder).as_posix(): file_sha256(path) for path in sorted(folder.rglob("adapter_*"))
         },
     }
     write_whole(folder / "log.json", json.dumps(log, indent=1).encode())

@@ -217,15 +217,16 @@ def copied(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_damaged_adapter_is_refused_with_the_command_that_restores_it(copied):
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "adapter_config.json"])
+def test_a_damaged_adapter_is_refused_with_the_command_that_restores_it(copied, name):
     task = kd.load_task("reviews")
-    path = copied / "teachers" / "reviews" / "adapter_model.safetensors"
+    path = copied / "teachers" / "reviews" / name
     path.write_bytes(path.read_bytes()[:-4] + b"oops")
     fix = r"git checkout -- data/teachers/reviews .*python -m kdviz\.training\.adapt reviews"
-    with pytest.raises(ValueError, match=rf"adapter_model\.safetensors is damaged.*{fix}"):
+    with pytest.raises(ValueError, match=rf"{name} is damaged.*{fix}"):
         kd.load_teacher("minilm", task)
     path.unlink()
-    with pytest.raises(FileNotFoundError, match=rf"adapter_model\.safetensors is missing.*{fix}"):
+    with pytest.raises(FileNotFoundError, match=rf"{name} is missing.*{fix}"):
         kd.load_teacher("minilm", task)
 
 
@@ -248,7 +249,9 @@ def test_adapt_writes_a_teacher_that_loads(tmp_path, monkeypatch):
     task = kd.load_task("reviews").subset(20)
     monkeypatch.setattr(adapt, "load_task", lambda name: task)
     log = adapt.adapt("reviews", epochs=2, seed=0, trajectory=True, out=tmp_path, rank=2)
-    assert sorted(log["sha256"]) == ["adapter_model.safetensors", *(f"trajectory/epoch-{i}/adapter_model.safetensors" for i in (1, 2))]
+    places = ("", "trajectory/epoch-1/", "trajectory/epoch-2/")
+    files = ("adapter_config.json", "adapter_model.safetensors")
+    assert sorted(log["sha256"]) == sorted(place + file for place in places for file in files)
     assert log["epochs"][1]["loss"] < log["epochs"][0]["loss"]
     model = merge(classifier(tokenizers.packaged_folder(), task.labels), tmp_path, task.labels)
     plain = kd.load_teacher("minilm")
