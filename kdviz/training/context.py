@@ -155,6 +155,8 @@ class Training:
         return tuple(self.method.layer_map(self.teacher.layers, self.student.layers)[side])
 
     def _forward(self, model, side, batch, needs, replaced) -> Fields:
+        if not needs:
+            return {}
         inputs = {
             "input_ids": batch.input_ids,
             "attention_mask": batch.attention_mask,
