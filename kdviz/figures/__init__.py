@@ -13,11 +13,17 @@ import importlib
 # in the figure's place.
 _HOMES = {
     "attention": "heads",
+    "curves": "samples",
     "factor_shapes": "factors",
+    "growing_teacher": "schedules",
+    "landscape": "slices",
     "layer_path": "layers",
     "layer_relation": "layers",
+    "logit_path": "schedules",
     "replay": "timelapse",
+    "sample_weights": "samples",
     "save": "saving",
+    "schedule": "schedules",
     "soft_targets": "soft",
     "table": "tables",
     "theme": "theme",

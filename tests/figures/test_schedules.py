@@ -1,0 +1,114 @@
+"""Figures of schedules, samples and slices show the numbers they were given, and promise what every figure promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+import kdviz as kd
+
+RNG = np.random.default_rng(0)
+LABELS = ("<b>bad</b>", "fine & good", "$great$")
+STEPS = np.arange(500)
+TEACHER, STUDENT = np.array([-1.0, 0.5, 3.0]), RNG.normal(size=(40, 3))
+PHIS = np.repeat([0.25, 0.5, 0.75, 1.0], 10)
+SHARES = RNG.uniform(size=(300, 6))
+FLIPPED = np.arange(300) < 60
+RADII = np.linspace(-1, 1, 21)
+BOWL = RADII**2 + 0.1
+GRID = RADII[:, None] ** 2 + 2 * RADII**2
+
+FIGURES = {
+    "schedule": lambda: kd.figures.schedule(STEPS, {"ψ": STEPS / 500, "<i>Φ</i>": np.sqrt(STEPS)}, title="How ψ and Φ grow"),
+    "growing_teacher": lambda: kd.figures.growing_teacher(range(40), PHIS, TEACHER, STUDENT, LABELS),
+    "logit_path": lambda: kd.figures.logit_path(PHIS, TEACHER, {"student": STUDENT, "<b>x</b>": STUDENT + 1}, (0, 2), LABELS),
+    "curves": lambda: kd.figures.curves([0, 0.2, 0.4], {"KD": SHARES[:5, :3], "<b>one</b>": SHARES[0, :3]}, title="Score against noise", x_title="noise"),
+    "sample_weights": lambda: kd.figures.sample_weights(range(6), SHARES, {"<b>flipped</b>": FLIPPED, "others": ~FLIPPED}),
+    "landscape": lambda: kd.figures.landscape(RADII, {"KD": BOWL, "<b>SWA</b>": np.stack([BOWL, BOWL / 2])}),
+    "landscape_grid": lambda: kd.figures.landscape(RADII, {"KD": GRID, "<b>SWA</b>": GRID / 2}),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_keeps_the_promises(name):
+    figure = FIGURES[name]()
+    assert type(figure) is go.Figure and len(figure.layout.title.text) > 10
+    alt = figure.layout.meta["alt"]
+    assert len(alt) > 60 and alt.endswith(".")
+    assert figure.layout.xaxis.title.text and figure.layout.yaxis.title.text
+    content = figure.to_json()
+    assert len(content) <= 300_000
+    shown = figure.to_dict()
+    shown["layout"].pop("meta")
+    for tag in ("<b>", "<i>", "$great$"):
+        assert tag not in str(shown), f"{tag} would be read as markup"
+
+
+def drawn(trace, axis="y"):
+    return np.asarray(getattr(trace, axis), float)
+
+
+def test_schedule_draws_every_curve_from_its_first_to_its_last_number():
+    trace = FIGURES["schedule"]().data[0]
+    x, y = drawn(trace, "x"), drawn(trace)
+    assert len(x) <= 400 and x[0] == 0 and x[-1] == 499
+    np.testing.assert_allclose(y, x / 500, rtol=1e-3)
+
+
+def test_the_growing_teacher_is_phi_times_its_logits_at_every_step():
+    figure = FIGURES["growing_teacher"]()
+    chosen = np.unique(np.linspace(0, 39, 25).round().astype(int))
+    assert len(figure.frames) == len(chosen) == len(figure.layout.sliders[0].steps)
+    for frame, step in zip(figure.frames, chosen):
+        np.testing.assert_allclose(drawn(frame.data[0]), PHIS[step] * TEACHER, atol=1e-4)
+        np.testing.assert_allclose(drawn(frame.data[1]), STUDENT[step], atol=1e-4)
+    np.testing.assert_allclose(drawn(figure.data[1]), STUDENT[-1], atol=1e-4)
+
+
+def test_the_path_goes_through_the_chosen_classes():
+    target, student, _ = FIGURES["logit_path"]().data
+    np.testing.assert_allclose(drawn(target, "x"), [-0.25, -0.5, -0.75, -1.0], rtol=1e-3)
+    np.testing.assert_allclose(drawn(target), [0.75, 1.5, 2.25, 3.0], rtol=1e-3)
+    np.testing.assert_allclose(drawn(student, "x"), STUDENT[:, 0], rtol=1e-3)
+    np.testing.assert_allclose(drawn(student), STUDENT[:, 2], rtol=1e-3)
+
+
+def test_curves_are_means_with_t_intervals():
+    several, single = FIGURES["curves"]().data
+    np.testing.assert_allclose(drawn(several), SHARES[:5, :3].mean(0), rtol=1e-3)
+    by_hand = 2.7764 * SHARES[:5, :3].std(0, ddof=1) / np.sqrt(5)  # t with 4 degrees of freedom
+    np.testing.assert_allclose(np.asarray(several.error_y.array), by_hand, rtol=2e-3)
+    assert single.error_y.array is None
+
+
+def test_groups_of_samples_are_drawn_apart():
+    thin, thick, *_ = FIGURES["sample_weights"]().data
+    np.testing.assert_allclose(drawn(thick), SHARES[:60].mean(0), rtol=1e-3)
+    lines = drawn(thin).reshape(-1, 7)
+    assert len(lines) == 25 and np.isnan(lines[:, -1]).all()
+    np.testing.assert_allclose(lines[0, :6], SHARES[0], rtol=1e-3)
+
+
+def test_slices_are_what_was_measured():
+    line, *_ = FIGURES["landscape"]().data
+    np.testing.assert_allclose(drawn(line), BOWL, rtol=1e-3)
+    mean = [trace for trace in FIGURES["landscape"]().data if trace.line.width == 3][1]
+    np.testing.assert_allclose(drawn(mean), 0.75 * BOWL, rtol=1e-3)
+    first, second = FIGURES["landscape_grid"]().data
+    np.testing.assert_allclose(drawn(first, "z"), GRID, rtol=2e-3, atol=1e-6)
+    assert first.coloraxis == second.coloraxis  # one scale, or the pictures could not be compared
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda: kd.figures.schedule([1, 2], {"ψ": [1]}, title="x"), "'ψ' has"),
+    (lambda: kd.figures.growing_teacher(range(3), PHIS, TEACHER, STUDENT, LABELS), "3 steps and 3 labels"),
+    (lambda: kd.figures.logit_path(PHIS, TEACHER, {"s": STUDENT[:, :2]}, (0, 1), LABELS), r"shape \(40, 2\)"),
+    (lambda: kd.figures.curves([1], {"s": [[1, 2]]}, title="x", x_title="y"), r"shape \(1, 2\)"),
+    (lambda: kd.figures.sample_weights(range(6), SHARES, {"none": FLIPPED & ~FLIPPED}), "'none' has no member"),
+    (lambda: kd.figures.sample_weights(range(5), SHARES, {"all": FLIPPED}), "do not fit 5 visits"),
+    (lambda: kd.figures.landscape(RADII, {"KD": BOWL[:3]}), "21 radii"),
+])
+def test_what_does_not_fit_is_refused_by_name(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
