@@ -271,11 +271,11 @@ def score(predicted, split) -> float:
 def test_word_counts_do_not_solve_the_tasks(data):
     folders = {task: datasheet.read(common.default_folder(task)) for task in TASKS}
     counted = datasheet.bag_of_words(folders["reviews"], ("text",))
-    assert score(counted["dev"], data["reviews"]["dev"]) < 0.65
+    assert 0.40 < score(counted["dev"], data["reviews"]["dev"]) < 0.65    # chance is 0.2: it does learn something
     alone = datasheet.bag_of_words(folders["entail"], ("text_b",))
-    assert score(alone["dev"], data["entail"]["dev"]) < 0.42       # chance is 0.333
+    assert 0.25 < score(alone["dev"], data["entail"]["dev"]) < 0.42       # chance is 0.333, and no better
     both = datasheet.bag_of_words(folders["entail"], ("text", "text_b"))
-    assert score(both["dev"], data["entail"]["dev"]) < 0.65
+    assert 0.45 < score(both["dev"], data["entail"]["dev"]) < 0.65
 
 
 # ---- datasheets and errors -----------------------------------------------------------------------------------------------
