@@ -14,6 +14,9 @@ import sys
 COMMANDS = {
     "lab": ("lab", "open JupyterLab on the first lesson"),
     "prefetch": ("prefetch", "download models and GLUE tasks of the hub, to work offline afterwards"),
+    "distill": ("distill", "train a student from a teacher; go on where a killed run stopped"),
+    "cache ls": ("cache_ls", "list what teachers left on disk"),
+    "cache rm": ("cache_rm", "delete what teachers left on disk"),
     "doctor": ("doctor", "say what is installed, cached, missing, and how to mend it"),
     "run notebooks": ("notebooks", "execute lessons; print time, peak memory and size; fail over budget"),
     "run student-notebooks": ("student", "write the lessons without solutions, or as nbgrader's source"),

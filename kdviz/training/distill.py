@@ -172,7 +172,8 @@ def _check(student, teacher, task, method):
 def _accelerator(mixed_precision) -> Accelerator:
     if AcceleratorState._shared_state and mixed_precision not in (None, AcceleratorState().mixed_precision):
         AcceleratorState._reset_state()  # an earlier run of this process had another precision
-    return Accelerator(mixed_precision=mixed_precision)
+    # said outright, because several processes on a machine without a GPU are not recognised otherwise
+    return Accelerator(mixed_precision=mixed_precision, cpu=not torch.accelerator.is_available())
 
 
 def _signature(run: Training) -> dict:
