@@ -131,7 +131,12 @@ def squared_distance(gram: torch.Tensor) -> torch.Tensor:
     square = _diagonal(gram)
     total = square.unsqueeze(-1) + square.unsqueeze(-2)
     apart = total - 2 * gram
-    return torch.where(apart > 8 * torch.finfo(gram.dtype).eps * total, apart, 0)
+    return torch.where(apart > rounding(gram.dtype) * total, apart, 0)
+
+
+def rounding(dtype: torch.dtype) -> float:
+    """The share of G_ii + G_jj below which a squared distance is rounding error."""
+    return 8 * torch.finfo(dtype).eps
 
 
 @_arrays_too
@@ -142,13 +147,18 @@ def distance(gram: torch.Tensor) -> torch.Tensor:
     return torch.where(apart, torch.where(apart, squared, 1).sqrt(), 0)
 
 
+def check_window(window: int | None) -> None:
+    """Raises ValueError unless the window is None or an odd width of at least 3."""
+    if window is not None and (window < 3 or window % 2 == 0):
+        raise ValueError(f"window must be odd and at least 3 (2δ+1), got {window}: use {max(3, window + 1)}, or None")
+
+
 def window_mask(n: int, window: int | None, device=None) -> torch.Tensor:
     """Which words may stand at a side of an angle: (n, n) bool, ``[j, i]`` True when ``0 < |i - j| <= (window-1)/2``.
 
     window : odd width 2δ+1 around the vertex, None for the whole sentence (Park et al. 2021, locality).
     """
-    if window is not None and (window < 3 or window % 2 == 0):
-        raise ValueError(f"window must be odd and at least 3 (2δ+1), got {window}: use {max(3, window + 1)}, or None")
+    check_window(window)
     place = torch.arange(n, device=device)
     apart = (place.unsqueeze(-1) - place).abs()
     return (apart > 0) & (apart <= (n if window is None else window // 2))

@@ -2,13 +2,16 @@
 
 With the squared distances ``D`` of a sentence, and ``u_i = 1/√D_ij`` (0 where the side from i to j is not usable), the
 cosine at the vertex j is ``ψ_ik = (D_ij + D_kj - D_ik) u_i u_k / 2``, the law of cosines. Value and gradient come out
-of one pass, so that the backward pass keeps a single (n, n) matrix. Vertices are taken in blocks, and a block sees only
-the words inside its windows:
+of one pass, so that the backward pass keeps a single (n, n) matrix.
+
+On a CPU that pass is compiled loops (`_kernel`). Elsewhere vertices are taken in blocks, each sees only the words inside
+its windows, and
 
 * squared differences: ``Σ_k u_k² (D_ij + D_kj - D_ik)²`` expands into products of matrices, so a whole block of vertices
-  is three rounds of matrix multiplication, the fastest thing a machine does (`_by_products`; float64, because the
+  is three rounds of matrix multiplication, the fastest thing a GPU does (`_by_products`; float64, because the
   expansion subtracts large numbers);
-* Huber and absolute differences, and very short sentences: the angles of a few vertices at a time (`_by_angles`).
+* Huber and absolute differences, and very short sentences, write out the angles of a few vertices at a time
+  (`_by_angles`).
 """
 
 from __future__ import annotations
@@ -27,38 +30,15 @@ def triple_sum(student, teacher, real, window, match):
 
     student, teacher : Gram matrices (S, n, n)   real : (S, n) bool   Returns two scalars, the second float64.
     """
+    relations.check_window(window)
     return _TripleSum.apply(student, teacher, real, window, match)
 
 
 class _TripleSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx, student, teacher, real, window, match):
-        sets, n = real.shape
-        total, count = (torch.zeros((), dtype=_precise(student), device=student.device) for _ in range(2))
-        grad = torch.zeros_like(student)
-        products = match == "l2" and n > SHORT
-        sees = n if window is None else min(n, window)
-        size = (n if window is None else BLOCK) if products else max(1, CHUNK // (sets * sees**2))
-        for span, vertices in _blocks(n, window, size):
-            near = relations.window_mask(span.stop - span.start, window, student.device)[:, vertices]
-            step = max(1, CHUNK // (near.shape[0] if products else near.numel()) // near.shape[0])
-            for start in range(0, sets, step):
-                part = slice(start, start + step)
-                words = real[part, span]
-                both = words.unsqueeze(-1) & words.unsqueeze(-2)
-                # Padding may hold anything, NaN included: set to 0 it has no value and no gradient.
-                s, t = (
-                    relations.squared_distance(torch.where(both, gram[part, span, span], 0))
-                    for gram in (student, teacher)
-                )
-                usable = near & both[..., vertices] & (s[..., vertices] > 0) & (t[..., vertices] > 0)
-                value, slope = (
-                    _by_products(s, t, usable, vertices) if products else _by_angles(s, t, usable, vertices, match)
-                )
-                total += value
-                _add_gram_gradient(grad[part, span, span], slope)
-                ends = usable.sum(-2)
-                count += (ends * (ends - 1)).sum()
+        by = _by_kernel if student.device.type == "cpu" else _by_blocks
+        total, count, grad = by(student, teacher, real, window, match)
         ctx.save_for_backward(grad)
         ctx.mark_non_differentiable(count)
         return total.clamp(min=0).to(student.dtype), count  # a sum of squares: below 0 there is only rounding
@@ -68,6 +48,50 @@ class _TripleSum(torch.autograd.Function):
     def backward(ctx, upstream, _):
         (grad,) = ctx.saved_tensors
         return grad * upstream, None, None, None, None
+
+
+def _by_kernel(student, teacher, real, window, match):
+    from . import _kernel  # numba takes half a second to import: only those who use it wait
+
+    grad = torch.zeros_like(student, memory_format=torch.contiguous_format)
+    reach = student.shape[-1] if window is None else window // 2
+    total, count = _kernel.triples(
+        *(x.detach().contiguous().numpy() for x in (student, teacher, real)),
+        reach,
+        {"l2": _kernel.L2, "huber": _kernel.HUBER, "l1": _kernel.L1}[match],
+        relations.rounding(student.dtype),
+        grad.numpy(),
+    )
+    return torch.tensor(total, dtype=torch.float64), torch.tensor(count, dtype=torch.float64), grad
+
+
+def _by_blocks(student, teacher, real, window, match):
+    sets, n = real.shape
+    total, count = (torch.zeros((), dtype=_precise(student), device=student.device) for _ in range(2))
+    grad = torch.zeros_like(student)
+    products = match == "l2" and n > SHORT
+    sees = n if window is None else min(n, window)
+    size = (n if window is None else BLOCK) if products else max(1, CHUNK // (sets * sees**2))
+    for span, vertices in _blocks(n, window, size):
+        near = relations.window_mask(span.stop - span.start, window, student.device)[:, vertices]
+        step = max(1, CHUNK // (near.shape[0] if products else near.numel()) // near.shape[0])
+        for start in range(0, sets, step):
+            part = slice(start, start + step)
+            words = real[part, span]
+            both = words.unsqueeze(-1) & words.unsqueeze(-2)
+            # Padding may hold anything, NaN included: set to 0 it has no value and no gradient.
+            s, t = (
+                relations.squared_distance(torch.where(both, gram[part, span, span], 0)) for gram in (student, teacher)
+            )
+            usable = near & both[..., vertices] & (s[..., vertices] > 0) & (t[..., vertices] > 0)
+            value, slope = (
+                _by_products(s, t, usable, vertices) if products else _by_angles(s, t, usable, vertices, match)
+            )
+            total += value
+            _add_gram_gradient(grad[part, span, span], slope)
+            ends = usable.sum(-2)
+            count += (ends * (ends - 1)).sum()
+    return total, count, grad
 
 
 def _blocks(n, window, size):

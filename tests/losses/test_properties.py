@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdviz import relations
-from kdviz.losses import contextual, features, logits
+from kdviz.losses import _triples, contextual, features, logits
 from kdviz.losses.contextual import layer_angle, layer_pair, word_angle, word_pair
 
 MATCHES = ("l1", "l2", "huber")
@@ -175,6 +175,25 @@ def test_word_angle_is_the_mean_over_valid_triples(window, n, match):
     valid = relations.angle_mask(grams[0], window=window, mask=mask)
     difference = contextual.POINTWISE[match](*(relations.angle(g, window=window, mask=mask) for g in grams))
     close(word_angle(*grams, mask, window=window, match=match), difference[valid].mean())
+
+
+@pytest.mark.parametrize("window, n", [(None, 7), (None, 20), (3, 25), (5, 40)])
+@pytest.mark.parametrize("match", MATCHES)
+def test_gpu_route_and_cpu_route_agree(window, n, match, monkeypatch):
+    """Compiled loops on a CPU, matrix products elsewhere: same value, same gradient (both run here on the CPU)."""
+    torch.manual_seed(0)
+    student = torch.randn(2, 2, n, 4, dtype=torch.double, requires_grad=True)
+    teacher = relations.word_gram(torch.randn(2, 2, n, 6, dtype=torch.double))
+    mask = torch.arange(n) < torch.tensor([[n], [n - 2]])
+
+    def both():
+        loss = word_angle(relations.word_gram(student), teacher, mask, window=window, match=match)
+        return loss, *torch.autograd.grad(loss, student)
+
+    compiled = both()
+    monkeypatch.setattr(_triples, "_by_kernel", _triples._by_blocks)
+    for a, b in zip(compiled, both(), strict=True):
+        close(a, b)
 
 
 def test_angle_is_the_cosine_between_difference_vectors():
