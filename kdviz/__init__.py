@@ -47,6 +47,8 @@ _HOMES = {
     "TinyBERT": "kdviz.methods",
     "PKD": "kdviz.methods",
     "KroneckerBERT": "kdviz.methods",
+    "UniversalKD": "kdviz.methods",
+    "ALPKD": "kdviz.methods",
     "AnnealingKD": "kdviz.methods",
     "ContinuationKD": "kdviz.methods",
     "ProKD": "kdviz.methods",

@@ -20,6 +20,8 @@ _HOMES = {
     "TinyBERT": "baselines",
     "PKD": "baselines",
     "KroneckerBERT": "kronecker",
+    "UniversalKD": "universal_kd",
+    "ALPKD": "universal_kd",
     "AnnealingKD": "annealing",
     "ContinuationKD": "continuation",
     "ProKD": "pro_kd",

@@ -21,6 +21,8 @@ FIELDS = frozenset({"logits", "hidden", "attentions", "scores", "qkv", "ffn"})
 NETWORKS = {
     "transformer": "kdviz.models.transformer.Transformer",
     "kronecker": "kdviz.models.kronecker.KroneckerTransformer",
+    "bilstm": "kdviz.models.recurrent.BiLSTM",
+    "cnn": "kdviz.models.recurrent.GatedCNN",
     "conv": "kdviz.models.digits.ConvNet",
 }
 

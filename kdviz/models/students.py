@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from kdviz.models.model import Model
+from kdviz.models.recurrent import BiLSTM, GatedCNN
 from kdviz.models.tokenizers import load_tokenizer, text_to_ids
 from kdviz.models.transformer import Transformer
 
@@ -26,8 +27,9 @@ def build_student(
     init_from: Model | None = None,
     seed: int = 0,
     tokenizer=None,
+    architecture: str = "bert",
 ) -> Model:
-    """A new BERT classifier for `task`, ready to be distilled.
+    """A new classifier for `task`, ready to be distilled: a BERT, unless `architecture` says otherwise.
 
     intermediate : width of the feed-forward layers, 4 × hidden when None
     vocabulary   : ``"task"`` keeps embedding rows only for tokens that occur in the task's train, transfer and
@@ -37,11 +39,16 @@ def build_student(
                    layers (6 → 2: layers 3 and 6) are copied; pooler and classifier start new.
     seed         : of the initial weights; the same in every process, and the global random state is not touched
     tokenizer    : the teacher's, when it is not the packaged MiniLM's (taken from `init_from` when that is given)
+    architecture : ``"bert"``; ``"bilstm"`` or ``"cnn"``, which have no heads and no feed-forward width of their own
     Raises ValueError when the shape is impossible or does not fit `init_from` (both values are named).
     """
+    if architecture not in ("bert", "bilstm", "cnn"):
+        raise ValueError(f'architecture={architecture!r}: choose "bert", "bilstm" or "cnn"')
+    if architecture != "bert" and (init_from is not None or intermediate is not None):
+        raise ValueError(f"a {architecture} has nothing of a BERT's to copy and no intermediate width: leave them out")
     if vocabulary not in ("task", "full"):
         raise ValueError(f'vocabulary={vocabulary!r}: choose "task" or "full"')
-    if min(layers, hidden, heads) < 1 or hidden % heads:
+    if min(layers, hidden, heads) < 1 or (architecture == "bert" and hidden % heads):
         raise ValueError(
             f"layers={layers}, hidden={hidden}, heads={heads}: all must be ≥ 1 and hidden a multiple of heads"
         )
@@ -51,6 +58,13 @@ def build_student(
     if tokenizer is None:
         tokenizer = load_tokenizer() if init_from is None else init_from.tokenizer
     ids, notes = (None, ()) if vocabulary == "full" else task_vocabulary(task, tokenizer)
+    pad = tokenizer.pad_token_id if ids is None else ids.index(tokenizer.pad_token_id)
+    about = {"name": "student", "role": "student", "labels": task.labels, "vocabulary": ids, "notes": notes}
+    if architecture != "bert":
+        kind = BiLSTM if architecture == "bilstm" else GatedCNN
+        words = len(tokenizer) if ids is None else len(ids)
+        sizes = {"words": words, "layers": layers, "width": hidden, "classes": len(task.labels), "pad": pad}
+        return Model(kind.from_settings(sizes, seed=seed), tokenizer, **about).eval()
     settings = {
         "classifies": True,
         "config": {
@@ -61,15 +75,13 @@ def build_student(
             "num_attention_heads": heads,
             "intermediate_size": intermediate,
             "max_position_embeddings": POSITIONS,
-            "pad_token_id": tokenizer.pad_token_id if ids is None else ids.index(tokenizer.pad_token_id),
+            "pad_token_id": pad,
             "id2label": dict(enumerate(task.labels)),
             "label2id": {label: index for index, label in enumerate(task.labels)},
         },
     }
     network = Transformer.from_settings(settings, seed=seed)
-    student = Model(
-        network, tokenizer, name="student", role="student", labels=task.labels, vocabulary=ids, notes=notes
-    )
+    student = Model(network, tokenizer, **about)
     if init_from is not None:
         _copy(init_from, student)
     return student.eval()

@@ -1,0 +1,141 @@
+"""Universal-KD (Wu et al., EMNLP 2021) and ALP-KD (Passban et al., AAAI 2021): listen to all layers of the teacher.
+
+Read second-hand. Which of a teacher's layers should teach which of a student's? Both let the student choose, by
+attention: Universal-KD in the space of outputs, where models of any width and kind meet, ALP-KD among hidden states.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kdviz.losses import features, logits
+from kdviz.methods.annealing import split_epochs
+from kdviz.methods.base import Method, Phase
+from kdviz.methods.kd import check_mixing, mixed_terms
+from kdviz.models import probes
+
+USES = ("layers", "output")
+LABEL_SHARE = 0.25  # of the epochs [ours]
+FRAMES = 20  # attention maps kept of a run
+READ = 64  # rows at a time, when the teacher's probes are fitted
+
+
+def mix_layers(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Attention of student layers over teacher layers, and what it picks.
+
+    student (B, J, c), teacher (B, K, c) -> weights a (B, J, K) = softmax_k(s_j · t_k), targets (B, J, c) = Σ_k a_jk t_k.
+    Both are targets: no gradient flows through them [ours].
+    """
+    with torch.no_grad():
+        weights = (student @ teacher.transpose(1, 2)).softmax(-1)
+        return weights, weights @ teacher
+
+
+class _Layers(Method):
+    """What both methods share: all layers but the embedding are compared, and attention is kept for a picture."""
+
+    def layer_map(self, teacher_layers, student_layers):
+        return tuple(range(1, teacher_layers + 1)), tuple(range(1, student_layers + 1))
+
+    def keep_attention(self, weights: Tensor, at) -> None:
+        """Every so many steps the mean over the batch: run.records["attention"], (J, K) each."""
+        if at.phase_step % max(1, at.phase_steps // FRAMES) == 0:
+            self.ctx.record("attention", weights.mean(0))
+
+
+@dataclass
+class UniversalKD(_Layers):
+    """Stage 1: (1-γ)·L_soft + γ·Σ_j KL(σ(Σ_k a_jk z_T^k) ‖ σ(z_S^j)); stage 2: the labels, from the best of stage 1.
+
+    z_T^k is what a probe on the teacher's layer k answers (fitted on the labels, then frozen [ours]), z_S^j what a
+    probe on the student's layer j answers (trained beside the student, dropped before stage 2), both on the mean of
+    the real words; a_jk = softmax_k(z_S^j · z_T^k).
+
+    gamma        : γ
+    use          : "layers": as above, for students of any depth, width and kind.
+                   "output": the capacity gap; only the student's final output attends over the teacher's layers
+    temperature  : of L_soft
+    label_epochs : of stage 2; None is a quarter of all epochs, and at least 1
+    """
+
+    gamma: float = 0.5
+    use: str = "layers"
+    temperature: float = 4.0
+    label_epochs: int | None = None
+    needs = frozenset({"logits", "mean"})
+
+    def __post_init__(self):
+        check_mixing(self.gamma, self.temperature)
+        if self.use not in USES:
+            raise ValueError(f"use={self.use!r}: choose among {', '.join(USES)}")
+
+    def phases(self, epochs):
+        last = split_epochs(epochs, self.label_epochs, LABEL_SHARE)
+        answers = frozenset({"logits"})
+        return [
+            Phase("layers", epochs - last, student_needs=self.needs if self.use == "layers" else answers),
+            Phase("labels", last, rows="labelled", restart="best", needs=frozenset(), student_needs=answers),
+        ]
+
+    def setup(self, ctx):
+        self.ctx, classes = ctx, len(ctx.task.labels)
+        states, labels = [], []
+        for rows in torch.arange(len(ctx.task["train"])).split(READ):
+            batch = ctx.rows(rows)
+            states.append(ctx.teacher_fields(batch, self.needs)["mean"])
+            labels.append(batch.labels)
+        self.teacher_probes = probes.fit(torch.cat(states), torch.cat(labels), classes)
+        if self.use == "layers":
+            self.student_probes = ctx.train("probes", probes.Probes(ctx.student.layers, ctx.student.width, classes))
+
+    def loss(self, student, teacher, batch, at):
+        if at.phase == "labels":
+            return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
+        answers = self.student_probes(student["mean"]) if self.use == "layers" else student["logits"][:, None]
+        weights, targets = mix_layers(answers, self.teacher_probes(teacher["mean"]))
+        self.keep_attention(weights, at)
+        layers = sum(logits.soft_kl(answers[:, j], targets[:, j]) for j in range(answers.shape[1]))
+        soft = logits.soft_kl(student["logits"], teacher["logits"], self.temperature)
+        return {"logits": (1 - self.gamma) * soft, "layers": self.gamma * layers}
+
+
+@dataclass
+class ALPKD(_Layers):
+    """(1-α)·CE + α·L_soft + β·Σ_j MSE(h_S^j, Σ_k a_jk h_T^k) with a_jk = softmax_k(h_S^j · h_T^k) on [CLS] states.
+
+    A student of another width is mapped by a projection that is trained beside it [ours].
+
+    alpha, temperature : of the two logit terms, as in `KD`   beta : weight of the states
+    rows               : as in `KD`
+    """
+
+    alpha: float = 0.5
+    temperature: float = 4.0
+    beta: float = 1.0
+    rows: str = "all"
+    needs = frozenset({"logits", "cls"})
+
+    def __post_init__(self):
+        check_mixing(self.alpha, self.temperature)
+        if not self.beta > 0:
+            raise ValueError(f"beta={self.beta}: must be positive; without the states this is KD")
+
+    def phases(self, epochs):
+        return [Phase("distil", epochs, rows=self.rows)]
+
+    def setup(self, ctx):
+        self.ctx, widths = ctx, (ctx.student.width, ctx.teacher.width)
+        self.projection = None
+        if widths[0] != widths[1]:
+            self.projection = ctx.train("projection", features.Projection(*widths))
+
+    def loss(self, student, teacher, batch, at):
+        own = student["cls"] if self.projection is None else self.projection(student["cls"])
+        weights, targets = mix_layers(own, teacher["cls"])
+        self.keep_attention(weights, at)
+        states = F.mse_loss(own, targets, reduction="none").mean((0, 2)).sum()
+        return mixed_terms(student, teacher, batch, self.alpha, self.temperature) | {"layers": self.beta * states}
