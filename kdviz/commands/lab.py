@@ -5,12 +5,28 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from kdviz.commands import clone, write_json
 
 FIRST_LESSON = "notebooks/00_start_here.ipynb"
 # JupyterLab's question about news and updates would cover the first lesson, and asks the network
 QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+
+EXTENSION = "labextensions/kdviz-keyboard"      # below a folder of JUPYTER_PATH, or share/jupyter of an environment
+
+
+def write_extension(folder: Path) -> None:
+    """Put the extension that gives plotly figures a keyboard into `folder`, which ends with EXTENSION."""
+    package = Path(__file__).resolve().parents[1]
+    parts = ("figures/keyboard.js", "explore/borrow.js", "explore/lab_extension.js")
+    (folder / "static").mkdir(parents=True, exist_ok=True)
+    script = "\n".join((package / part).read_text(encoding="utf-8") for part in parts)
+    (folder / "static" / "remoteEntry.js").write_text(f"(function () {{\n{script}}})();\n", encoding="utf-8")
+    write_json(folder / "package.json", {
+        "name": "kdviz-keyboard", "version": "0.1.0",
+        "jupyterlab": {"extension": True, "_build": {"load": "static/remoteEntry.js", "extension": "./extension"}},
+    })
 
 
 def add_arguments(parser) -> None:
@@ -28,6 +44,7 @@ def command(args) -> tuple[list[str], dict[str, str]]:
         raise SystemExit(f"kdviz: there is no lesson {args.lesson!r} in {root}; see the table in README.md")
     settings = root / "build" / "lab"
     write_json(settings / "labconfig" / "default_setting_overrides.json", QUIET)
+    write_extension(settings / "share" / EXTENSION)
     line = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}",
             f"--LabApp.default_url=/lab/tree/{lesson.relative_to(root).as_posix()}"]
     if args.no_browser:
@@ -39,6 +56,7 @@ def command(args) -> tuple[list[str], dict[str, str]]:
     environment = {
         **os.environ,
         "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, [str(settings), os.environ.get("JUPYTER_CONFIG_PATH")])),
+        "JUPYTER_PATH": os.pathsep.join(filter(None, [str(settings / "share"), os.environ.get("JUPYTER_PATH")])),
         "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one of the same name in the home folder
     }
     return [*line, *args.jupyter], environment

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import html
+from pathlib import Path
 
+import anywidget
 import ipywidgets as widgets
 import plotly.graph_objects as go
+import traitlets
 
 from kdviz.figures import theme
+from kdviz.figures.saving import keyboard
 
+_HERE = Path(__file__).parent
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 
 
@@ -18,11 +23,23 @@ def mimebundle(figure: go.Figure) -> dict:
     return {PLOTLY_MIME: content, "text/plain": figure.layout.meta["alt"]}
 
 
+class Picture(anywidget.AnyWidget):
+    """One plotly drawing that is redrawn in place by the plotly that JupyterLab's extension brings: no script of
+    plotly is sent, and a new figure costs one drawing (an Output widget costs three, for its stored image).
+
+    figure : what `mimebundle` gives, as JSON
+    """
+
+    _esm = keyboard() + "".join((_HERE / name).read_text(encoding="utf-8") for name in ("borrow.js", "picture.js"))
+    figure = traitlets.Dict().tag(sync=True)
+
+
 class Explorer(widgets.VBox):
     """Controls above a figure. A change of a control draws a new figure; an error is told and the old figure stays.
 
-    The figure is a plain one inside an Output widget: its own sliders and menus run in the browser. Where widgets
-    cannot run (a notebook opened untrusted) the same output shows the figure it had when the cell was run.
+    The figure is a plain one: its own sliders and menus run in the browser. Where widgets cannot run (a notebook
+    opened untrusted) the same output shows the figure it had when the cell was run; where the page has no plotly of
+    its own to lend (an editor that is no JupyterLab) an Output widget takes the picture's place.
 
     rows : the controls, row by row. A subclass says in `draw` what their present values look like.
     """
@@ -30,7 +47,8 @@ class Explorer(widgets.VBox):
     def __init__(self, rows: list[list[widgets.Widget]]):
         self.figure: go.Figure | None = None
         self.message = widgets.HTML()
-        self._picture = widgets.Output(layout=widgets.Layout(min_height="420px", overflow="auto"))
+        self._picture = Picture(layout=widgets.Layout(min_height="420px", overflow="auto"))
+        self._picture.on_msg(self._answered)
         self._drawing = False
         for control in (control for row in rows for control in row):
             control.style.description_width = "initial"
@@ -56,11 +74,23 @@ class Explorer(widgets.VBox):
             )
         else:
             self.message.value = ""
-            # Set at once rather than cleared and written: no blank moment in between, and no print is swallowed.
-            output = {"output_type": "display_data", "data": mimebundle(self.figure), "metadata": {}}
-            self._picture.outputs = (output,)
+            self._show(mimebundle(self.figure))
         finally:
             self._drawing = False
+
+    def _show(self, bundle: dict) -> None:
+        if isinstance(self._picture, Picture):
+            self._picture.figure = bundle[PLOTLY_MIME]
+        else:
+            # Set at once rather than cleared and written: no blank moment in between, and no print is swallowed.
+            self._picture.outputs = ({"output_type": "display_data", "data": bundle, "metadata": {}},)
+
+    def _answered(self, _picture, content: dict, _buffers) -> None:
+        """The page says that it has no plotly to lend."""
+        if content == {"plotly": "missing"}:
+            self._picture = widgets.Output(layout=self._picture.layout)
+            self._show(mimebundle(self.figure))
+            self.children = (*self.children[:-1], self._picture)
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)

@@ -1,7 +1,10 @@
 // Sliders and menus of a plotly figure are drawings: no keyboard and no screen reader finds them. This makes them
 // controls: focusable, named, with the keys that such controls have everywhere.
-(function (figure) {
+// Everything in the page may be dressed more than once: what is dressed already is left as it is.
+function dressPlotly(figure, Plotly) {
   "use strict";
+  if (figure.dataset.keyboard) return;
+  figure.dataset.keyboard = "yes";
 
   function name(slider) {
     var layout = figure._fullLayout.sliders[slider];
@@ -29,6 +32,8 @@
 
   function control(node, role, label, now, last, text, keys) {
     node.setAttribute("tabindex", "0");
+    node.onfocus = function () { node.style.outline = "3px solid #e69f00"; node.style.outlineOffset = "2px"; };
+    node.onblur = function () { node.style.outline = ""; };
     node.setAttribute("role", role);
     node.setAttribute("aria-label", label);
     node.setAttribute("aria-valuemin", "0");
@@ -74,4 +79,4 @@
   figure.on("plotly_relayout", dress);
   figure.on("plotly_animated", dress);
   dress();
-})(document.getElementById("{plot_id}"));
+}

@@ -49,7 +49,8 @@ def page(figure: go.Figure, script: str | None = None) -> str:
     """A whole HTML page with the figure. script : address of plotly's script beside it, None to hold it inside."""
     alt = html.escape(figure.layout.meta["alt"])
     drawing = figure.to_html(
-        full_html=False, include_plotlyjs=script or True, auto_play=False, div_id="figure", post_script=_keyboard(),
+        full_html=False, include_plotlyjs=script or True, auto_play=False, div_id="figure",
+        post_script=keyboard() + 'dressPlotly(document.getElementById("{plot_id}"), Plotly);',
         config={"displaylogo": False, "responsive": True},
     )
     ground = figure.layout.template.layout.paper_bgcolor
@@ -69,7 +70,8 @@ _STYLE = (
 )
 
 
-def _keyboard() -> str:
+def keyboard() -> str:
+    """The script that makes sliders and menus of a drawing reachable by keyboard: ``dressPlotly(drawing, Plotly)``."""
     return (Path(__file__).parent / "keyboard.js").read_text(encoding="utf-8")
 
 

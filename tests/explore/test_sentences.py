@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import kdviz as kd
-from kdviz.explore.explorer import PLOTLY_MIME
+from kdviz.explore.explorer import PLOTLY_MIME, Picture
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -34,7 +34,9 @@ def layers(models):
 
 
 def shown(explorer) -> dict:
-    """What is on screen: the content of the output area."""
+    """What is on screen: the drawing, or the content of the output area that stands in for it."""
+    if isinstance(explorer._picture, Picture):
+        return explorer._picture.figure
     (output,) = explorer._picture.outputs
     return output["data"][PLOTLY_MIME]
 
@@ -142,6 +144,19 @@ def test_layers_of_one_word_and_paths_of_all(layers, models):
     layers.view.value = "paths of all words"
     assert layers.word.disabled
     assert layers.figure.data[0].type == "scatter"
+
+
+def test_a_page_without_plotly_gets_an_ordinary_output(words):
+    words._picture._handle_custom_msg({"plotly": "missing"}, [])
+    assert not isinstance(words._picture, Picture)
+    assert words.children[-1] is words._picture
+    assert "acting" in tokens(words)
+    words.sentence.value = "still drawn"
+    assert "drawn" in tokens(words)
+
+
+def test_the_page_is_sent_no_copy_of_plotly(words):
+    assert len(words._picture._esm) < 20_000
 
 
 def test_one_change_draws_once(words, monkeypatch):
