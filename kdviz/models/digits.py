@@ -17,7 +17,7 @@ BRIGHTEST = 16  # scikit-learn's digits run from 0 to 16
 
 
 class ConvNet(nn.Module):
-    """Blocks of convolution, ReLU and halving; the mean over what is left of the image; a linear classifier.
+    """Blocks of convolution, ReLU and halving; a linear classifier of what is left of the image.
 
     image    : (channels, height, width)   channels : of each block   classes : C
     """
@@ -33,7 +33,8 @@ class ConvNet(nn.Module):
             nn.Sequential(nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
             for before, after in zip((image[0], *channels), channels)
         ]
-        self.blocks, self.classifier = nn.Sequential(*blocks), nn.Linear(channels[-1], classes)
+        left = channels[-1] * (image[1] >> len(channels)) * (image[2] >> len(channels))
+        self.blocks, self.classifier = nn.Sequential(*blocks), nn.Linear(left, classes)
         self.layers, self.width = len(channels), channels[-1]
         self.max_length = image[0] * image[1] * image[2]
 
@@ -44,7 +45,7 @@ class ConvNet(nn.Module):
     def forward(self, input_ids, attention_mask, token_type_ids, vectors, want) -> Outputs:
         """input_ids (B, pixels), whole numbers from 0 to 16, read in the order channel, row, column."""
         pixels = input_ids.to(self.classifier.weight.dtype).div(BRIGHTEST).unflatten(1, self.image)
-        return Outputs(logits=self.classifier(self.blocks(pixels).mean((-1, -2))))
+        return Outputs(logits=self.classifier(self.blocks(pixels).flatten(1)))
 
     def settings(self) -> dict:
         return {"image": self.image, "channels": self.channels, "classes": self.classes}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 Direction = list[Tensor]  # one tensor a weight, in the order of model.parameters()
@@ -22,8 +23,8 @@ def direction(model, seed: int = 0) -> Direction:
         if weight.ndim > 1:
             noise = torch.randn(weight.shape, generator=generator)
             axes = tuple(range(1, weight.ndim))
-            own = weight.detach().cpu().float()
-            noise *= own.norm(dim=axes, keepdim=True) / noise.norm(dim=axes, keepdim=True).clamp(min=1e-12)
+            own, length = (vector_norm(one, dim=axes, keepdim=True) for one in (weight.detach().cpu().float(), noise))
+            noise *= own / length.clamp(min=1e-12)
         made.append(noise.to(weight))
     return made
 

@@ -52,14 +52,13 @@ def test_an_iteration_that_did_not_settle_is_refused():
         top_eigenvalue(bowl, bowl.loss, steps=3, tolerance=1e-12)
 
 
-def test_every_filter_of_a_direction_has_the_models_norm():
-    model = tiny.student()
+@pytest.mark.parametrize("model", [tiny.student(), nn.Conv2d(2, 3, 3)], ids=["matrices", "filters"])
+def test_every_filter_of_a_direction_has_the_models_norm(model):
     first, again, other = direction(model, 0), direction(model, 0), direction(model, 1)
     for weight, step, same, different in zip(model.parameters(), first, again, other):
         assert torch.equal(step, same) and step.shape == weight.shape
         if weight.ndim > 1:
-            axes = tuple(range(1, weight.ndim))
-            torch.testing.assert_close(step.norm(dim=axes), weight.detach().norm(dim=axes), rtol=1e-4, atol=1e-6)
+            torch.testing.assert_close(step.flatten(1).norm(dim=1), weight.detach().flatten(1).norm(dim=1), rtol=1e-4, atol=1e-6)
             assert not torch.equal(step, different)
         else:
             assert not step.any()
