@@ -15,7 +15,7 @@ LONGEST_FILE = 400
 FLOORS = {
     "relations": 1, "check": 1, "states": 1, "chromium": 1, "hub": 1, "disk": 1, "hub": 1,
     "losses": 2, "models": 2, "data": 2,
-    "figures": 3, "methods": 3,
+    "figures": 3, "methods": 3, "robustness": 3,
     "explore": 4, "training": 4,
     "commands": 5, "cli": 5,
 }

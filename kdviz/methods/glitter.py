@@ -1,0 +1,112 @@
+"""Glitter (Kamalloo, Rezagholizadeh, Ghodsi, Findings of ACL 2022): train on the augmentations that are hardest now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import datasets
+import torch
+
+from kdviz.data import augment
+from kdviz.losses import logits
+from kdviz.methods.base import Method, Phase
+from kdviz.methods.kd import check_mixing
+
+SETUPS = ("kd", "consistency")
+PICKS = ("worst", "random", "all")
+FRAMES = 40  # counts of picks that are kept of a run
+COLUMNS = ("text", "text_b")
+
+
+@dataclass
+class Glitter(Method):
+    """Of a pool of K altered copies of each text, the student trains on the k on which it is worst at that moment.
+
+    variant "kd": α_ce·τ²KL(x) + α_true·CE(x) + α_aug·τ²·mean KL(x'), a copy's badness is τ²KL(teacher ‖ student).
+    With a teacher of the student's own size this is the paper's self-distillation.
+    variant "consistency": no teacher; CE(x) + λ·mean KL(sg p_S(x) ‖ p_S(x')), and that KL is the badness.
+    Copies have no hard label. They are scored with dropout off [ours].
+
+    pick : "worst" (the paper), or its controls: "random" k, and "all" K
+    pool, k : K and k          lam : λ
+    rows : texts that are trained on and get a pool; "labelled" [ours: a pool of all unlabelled text is K times that]
+    """
+
+    variant: str = "kd"
+    pick: str = "worst"
+    pool: int = 8
+    k: int = 2
+    alpha_ce: float = 0.5
+    alpha_true: float = 0.5
+    alpha_aug: float = 1.0
+    lam: float = 1.0
+    temperature: float = 4.0
+    rows: str = "labelled"
+
+    def __post_init__(self):
+        check_mixing(0, self.temperature)
+        for name, value, offered in (("variant", self.variant, SETUPS), ("pick", self.pick, PICKS)):
+            if value not in offered:
+                raise ValueError(f"{name}={value!r}: choose among {', '.join(offered)}")
+        if not 1 <= self.k <= self.pool:
+            raise ValueError(f"k={self.k} of a pool of {self.pool}: pick between 1 and all of them")
+
+    @property
+    def needs(self):
+        return frozenset({"logits"}) if self.variant == "kd" else frozenset()
+
+    def phases(self, epochs):
+        return [Phase("distil", epochs, rows=self.rows)]
+
+    def setup(self, ctx):
+        """Make the pool. It depends on the texts and the seed alone, so the teacher's answers to it are cached."""
+        splits = [ctx.task[name] for name in ("train", "transfer") if name in ctx.task.splits]
+        columns = [name for name in COLUMNS if name in splits[0].column_names]
+        texts = datasets.Dataset.from_dict({name: [t for split in splits for t in split[name]] for name in columns})
+        labels = ctx.rows(torch.arange(len(texts))).labels.cpu()
+        known = labels != logits.UNLABELLED
+        chosen = {"all": torch.ones_like(known), "labelled": known, "unlabelled": ~known}[self.rows]
+        made = augment.pool(texts.select(chosen.nonzero().flatten().tolist()), self.pool, seed=ctx.seed)
+        self.first = ctx.add_rows(made.select_columns(columns)).start
+        self.place = chosen.cumsum(0) - 1  # row of the task -> its pool
+
+    def select(self, batch, ctx):
+        count = self.pool if self.pick == "all" else self.k
+        begin = self.first + self.pool * self.place.to(batch.index.device)[batch.index]
+        candidates = begin[:, None] + torch.arange(self.pool, device=begin.device)
+        if self.pick == "all":
+            picked = torch.arange(self.pool, device=begin.device).expand_as(candidates)
+        elif self.pick == "random":
+            picked = torch.rand(candidates.shape, device=begin.device).topk(count).indices
+        else:
+            picked = self.badness(batch, ctx.rows(candidates.flatten()), ctx).view_as(candidates).topk(count).indices
+        if ctx.at.phase_step % max(1, ctx.at.phase_steps // FRAMES) == 0:
+            ctx.record("picked", picked.flatten().bincount(minlength=self.pool))
+        return ctx.rows(torch.cat([batch.index, candidates.gather(1, picked).flatten()]))
+
+    @torch.no_grad()
+    def badness(self, batch, candidates, ctx):
+        """(B·K,) how far the student is from where it should be on each copy, in the pool's order."""
+        ctx.student.eval()
+        answers = ctx.student_fields(candidates, frozenset({"logits"}))["logits"]
+        if self.variant == "kd":
+            target, temperature = ctx.teacher_fields(candidates, self.needs)["logits"], self.temperature
+        else:
+            own = ctx.student_fields(batch, frozenset({"logits"}))["logits"]
+            target, temperature = own.repeat_interleave(self.pool, 0), 1.0
+        ctx.student.train()
+        return logits.soft_kl(answers, target, temperature, reduction="none")
+
+    def loss(self, student, teacher, batch, at):
+        copies = batch.index >= self.first
+        own, new = student["logits"][~copies], student["logits"][copies]
+        labels = logits.cross_entropy(own, batch.labels[~copies])
+        if self.variant == "consistency":
+            target = own.repeat_interleave(len(new) // len(own), 0)
+            return {"labels": labels, "augmented": self.lam * logits.soft_kl(new, target)}
+        target = teacher["logits"]
+        return {
+            "logits": self.alpha_ce * logits.soft_kl(own, target[~copies], self.temperature),
+            "labels": self.alpha_true * labels,
+            "augmented": self.alpha_aug * logits.soft_kl(new, target[copies], self.temperature),
+        }
