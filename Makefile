@@ -1,13 +1,14 @@
 # make lab        open the course in JupyterLab          make lab ARGS=--no-browser on a server
 # make test       run every test                          make test ARGS=tests/losses for some of them
 # make notebooks  run every lesson: time, memory, size    make notebooks ARGS=02_word_relation for some
+# make site       write the lessons as offline pages     make site ARGS=02 for some
 # make bench      measure speed and memory                make bench ARGS=word_angle for some
 # make lock       resolve the dependencies anew
 PYTHON ?= python3
 ARGS ?=
 KDVIZ := .venv/bin/python -m kdviz.cli
 
-.PHONY: lab test notebooks bench lock course
+.PHONY: lab test notebooks site bench lock course
 
 course:
 	@$(PYTHON) .ci/prepare.py
@@ -21,6 +22,9 @@ test:
 
 notebooks: course
 	@$(KDVIZ) run notebooks $(ARGS)
+
+site: course
+	@$(KDVIZ) run site $(ARGS)
 
 bench: course
 	@$(KDVIZ) run bench $(ARGS)
