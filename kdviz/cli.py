@@ -20,6 +20,8 @@ COMMANDS = {
     "doctor": ("doctor", "say what is installed, cached, missing, and how to mend it"),
     "run notebooks": ("notebooks", "execute lessons; print time, peak memory and size; fail over budget"),
     "run student-notebooks": ("student", "write the lessons without solutions, or as nbgrader's source"),
+    "run results": ("results", "make the recorded tables, or make some of their rows again"),
+    "run site": ("site", "write the executed lessons as pages that need no network and no kernel"),
     "run bench": ("bench", "run tests/benchmarks; print and keep the numbers"),
 }
 

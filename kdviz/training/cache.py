@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -24,7 +25,7 @@ from filelock import FileLock
 from kdviz.training.fields import OF_NO_LAYER, TOKEN_AXES, compute, wanted
 from kdviz.training.rows import Rows
 
-LAYOUT = 1  # of the files; a change makes new caches
+LAYOUT = 2  # of the files; a change makes new caches
 TYPES = {"float32": np.float32, "float16": np.float16}
 TEACHER_BATCH = 32
 
@@ -44,6 +45,10 @@ def fingerprint(model) -> str:
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def name_of(model) -> str:
+    return getattr(model, "name", type(model).__name__)
 
 
 class TeacherCache:
@@ -68,7 +73,8 @@ class TeacherCache:
             raise ValueError(f"dtype={dtype!r}: choose among {', '.join(TYPES)}")
         digests = rows.digests()
         first = {digest: row for row, digest in enumerate(digests)}
-        ordered = sorted(first, key=lambda digest: (rows.lengths[first[digest]], digest))
+        # longest first: later batches fit into the memory that earlier ones gave back
+        ordered = sorted(first, key=lambda digest: (-rows.lengths[first[digest]], digest))
         place = {digest: number for number, digest in enumerate(ordered)}
         # a fingerprint covers weights, architecture and tokenizer; a digest covers the ids that a text became
         identity = f"{LAYOUT} {dtype} {fingerprint(teacher)}".encode()
@@ -143,7 +149,7 @@ class _Field:
             for axis in tokens:
                 window[axis], size[axis] = slice(n), n
             begin = starts[row]
-            flat = self.parts[part_of[row]][begin : begin + int(np.prod(size))]
+            flat = self.parts[part_of[row]][begin : begin + math.prod(size)]
             out[(row, *window)] = flat.reshape(size)
         return out
 
@@ -153,7 +159,7 @@ def _name(field: str, layers: tuple[int, ...]) -> str:
 
 
 def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
-    """One pass of the teacher over `texts` (row numbers, shortest first) for all fields in `names`, then rename."""
+    """One pass of the teacher over `texts` (row numbers, longest first) for all fields in `names`, then rename."""
     for orphan in folder.glob("*.tmp"):
         orphan.unlink()
     needs, want = frozenset(names), wanted(names)
@@ -179,7 +185,7 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
         for n in rows.lengths[texts].tolist()
     )
     say(
-        f"teacher cache: {', '.join(sorted(needs))} of {teacher.name} for {len(texts):,} texts, "
+        f"teacher cache: {', '.join(sorted(needs))} of {name_of(teacher)} for {len(texts):,} texts, "
         f"{total / 1e6:,.1f} MB in {folder}, about {seconds:,.0f} s, once"
     )
     paths = {name: folder / f"{file}.tmp" for name, file in names.items()}
@@ -203,7 +209,7 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         about = {
             "field": name, "layers": list(layers), "shape": shapes[name], "texts": len(texts), "dtype": dtype,
-            "teacher": teacher.name, "bytes": path.stat().st_size, "sha256": digest,
+            "teacher": name_of(teacher), "bytes": path.stat().st_size, "sha256": digest,
             "made": time.strftime("%Y-%m-%d %H:%M:%S"), "seconds": round(time.perf_counter() - started, 1),
         }  # fmt: skip
         final = folder / names[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import platform
 import time
 from dataclasses import asdict
@@ -170,10 +171,12 @@ def _check(student, teacher, task, method):
 
 
 def _accelerator(mixed_precision) -> Accelerator:
-    if AcceleratorState._shared_state and mixed_precision not in (None, AcceleratorState().mixed_precision):
-        AcceleratorState._reset_state()  # an earlier run of this process had another precision
+    """The process's accelerator, in the precision asked for, whatever an earlier run of this process had."""
+    wanted = mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != wanted:
+        AcceleratorState._reset_state()
     # said outright, because several processes on a machine without a GPU are not recognised otherwise
-    return Accelerator(mixed_precision=mixed_precision, cpu=not torch.accelerator.is_available())
+    return Accelerator(mixed_precision=wanted, cpu=not torch.accelerator.is_available())
 
 
 def _signature(run: Training) -> dict:

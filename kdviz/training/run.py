@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import torch
 
+from kdviz.disk import write_whole
 from kdviz.training import checkpoint
 from kdviz.training.snapshots import Snapshots
 
@@ -72,14 +72,12 @@ class Run:
         checkpoint.save(folder / "tensors.safetensors", tensors)
         about = {
             "label": self.label, "settings": self.settings, "info": self.info, "scores": self.scores,
-            "history": json.loads(self.history.to_json(orient="split", double_precision=15)),
+            "history": {
+                "columns": list(self.history),
+                "data": [[None if pd.isna(v) else v for v in row] for row in self.history.astype(object).to_numpy().tolist()],
+            },
         }  # fmt: skip
-        about["history"]["data"] = [
-            [None if pd.isna(value) else value for value in row] for row in self.history.astype(object).to_numpy().tolist()
-        ]
-        temporary = folder / f".run.json.{os.getpid()}"
-        temporary.write_text(json.dumps(about, indent=1))
-        os.replace(temporary, folder / "run.json")
+        write_whole(folder / "run.json", json.dumps(about, indent=1).encode())
         return folder
 
     @classmethod

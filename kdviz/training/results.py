@@ -1,0 +1,215 @@
+"""Recorded tables: which experiments there are, how one is run again, and what became of it.
+
+An experiment is a row of `EXPERIMENTS`: task × share of labels × method × seed, with one student and one budget of
+steps for all methods, so that rows can be compared. A finished row is written to a file of its own, then all rows of
+a table are gathered in ``data/results/<table>.parquet`` and ``.csv``. What is finished is not run again.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from kdviz.data.paths import data_dir
+from kdviz.disk import write_whole
+
+SEEDS = (0, 1, 2, 3, 4)
+TASKS = ("reviews", "entail")
+LABELS = (0.05, 0.2, 1.0)
+PACKAGES = ("torch", "transformers", "datasets", "accelerate")
+STUDENT = {"layers": 2, "hidden": 128, "heads": 4}
+TWELVE_HEADS = {"layers": 2, "hidden": 144, "heads": 12}  # as many as the teacher, for those that compare attention maps
+BUDGET = {"epochs": 12, "steps_per_epoch": 150, "lr": 1e-3}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One row to run. Its name, ``table/task/labels/method/seed``, is what `--only` patterns are matched with."""
+
+    table: str
+    task: str
+    labels: float
+    method: str  # shown in tables; unique for its settings
+    build: Callable[[], object]
+    seed: int
+    student: dict = field(default_factory=lambda: dict(STUDENT))
+    settings: dict = field(default_factory=lambda: dict(BUDGET))
+    rows: int | None = None  # of each split, for a cheap row
+
+    @property
+    def name(self) -> str:
+        return f"{self.table}/{self.task}/{self.labels:g}/{self.method}/{self.seed}"
+
+
+def methods() -> dict[str, Callable[[], object]]:
+    """Names of the main table and how each method is made; CKD's settings were chosen by dev score."""
+    import kdviz as kd
+
+    narrow = {"wr": None, "ltr": None}
+    return {
+        "labels only": kd.LabelsOnly,
+        "KD": kd.KD,
+        "PKD": kd.PKD,
+        "TinyBERT": lambda: kd.TinyBERT(heads="mean"),
+        "MiniLM": kd.MiniLM,
+        "RKD": kd.RKD,
+        "CKD": kd.CKD,
+        "CKD word relation": lambda: kd.CKD(**narrow | {"wr": "both"}),
+        "CKD layer relation": lambda: kd.CKD(**narrow | {"ltr": "both"}),
+        "CKD pairs": lambda: kd.CKD(wr="pair", ltr="pair"),
+        "CKD triples": lambda: kd.CKD(wr="triple", ltr="triple"),
+        "CKD relations first": lambda: kd.CKD(beta=0.0, relation_epochs=BUDGET["epochs"] // 3),
+    }
+
+
+def experiments() -> list[Experiment]:
+    """All rows, the cheap one that a test repeats first."""
+    made = methods()
+    cheap = {"epochs": 4, "steps_per_epoch": 60, "lr": 5e-3}
+    small = {"layers": 1, "hidden": 32, "heads": 2}
+    rows = [Experiment("quick", "reviews", 1.0, "labels only", made["labels only"], s, small, cheap, 400) for s in SEEDS]
+    for task in TASKS:
+        for labels in LABELS:
+            for method, build in made.items():
+                rows += [Experiment("methods", task, labels, method, build, seed) for seed in SEEDS]
+    return rows
+
+
+def select(pattern: str | None, among: Iterable[Experiment] | None = None) -> list[Experiment]:
+    """Rows whose name fits a shell pattern or contains it as text. ValueError when none does."""
+    every = list(experiments() if among is None else among)
+    if pattern is None:
+        return every
+    chosen = [one for one in every if fnmatch.fnmatch(one.name, pattern) or pattern in one.name]
+    if not chosen:
+        raise ValueError(f"no experiment fits {pattern!r}; names look like {every[0].name!r} and {every[-1].name!r}")
+    return chosen
+
+
+def run_one(experiment: Experiment) -> dict:
+    """Run one experiment and return its row: scores per split, command, commit, versions, seconds."""
+    import kdviz as kd
+
+    started = time.perf_counter()
+    task = kd.load_task(experiment.task)
+    if experiment.rows is not None:
+        task = task.subset(experiment.rows)
+    # the vocabulary comes from all texts, so that every share of labels trains the same student
+    student = kd.build_student(task, **experiment.student, seed=experiment.seed)
+    if experiment.labels < 1:
+        task = task.with_labels(experiment.labels, seed=experiment.seed)
+    method = experiment.build()
+    reads = bool(method.needs) or method.needs_live_teacher
+    teacher = kd.load_teacher("minilm", task) if reads else None
+    run = kd.distill(
+        student, teacher, task, method, seed=experiment.seed, cache_dtype="float16", progress="off", **experiment.settings
+    )
+    about = {
+        "table": experiment.table, "task": experiment.task, "labels": experiment.labels, "method": experiment.method,
+        "seed": experiment.seed, "dev": float(run.dev["dev_accuracy"].max()),
+        **{split: scores["accuracy"] for split, scores in run.scores.items()},
+        "steps": len(run.history), "weights": sum(p.numel() for p in run.student.parameters()),
+        "seconds": round(time.perf_counter() - started, 1),
+        "settings": json.dumps(run.settings, sort_keys=True),
+        "command": f"kdviz run results --only '{experiment.name}'",
+        "commit": commit(), "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in PACKAGES},
+    }  # fmt: skip
+    return about
+
+
+def commit() -> str:
+    """The commit that is checked out, with "+" when files of the package differ from it; "" outside a clone."""
+    root = data_dir().parent
+    ask = lambda *words: subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True)  # noqa: E731
+    head = ask("rev-parse", "--short=12", "HEAD")
+    if head.returncode:
+        return ""
+    return head.stdout.strip() + ("+" if ask("status", "--porcelain", "--", "kdviz").stdout.strip() else "")
+
+
+class Results:
+    """Finished rows in a folder: ``rows/<name>.json`` while it grows, tables beside them."""
+
+    def __init__(self, folder=None):
+        self.folder = Path(folder) if folder is not None else data_dir() / "results"
+
+    def path(self, experiment: Experiment) -> Path:
+        return self.folder / "rows" / f"{experiment.name.replace(' ', '-').replace('/', '_')}.json"
+
+    def done(self, experiment: Experiment) -> bool:
+        """Whether the row is finished, in a file of its own or in its table."""
+        if self.path(experiment).exists():
+            return True
+        table = self.table(experiment.table)
+        keys = {"task": experiment.task, "labels": experiment.labels, "method": experiment.method, "seed": experiment.seed}
+        return not table.empty and bool((table[list(keys)] == pd.Series(keys)).all(axis=1).any())
+
+    def add(self, experiment: Experiment, row: dict) -> None:
+        """Write a finished row whole."""
+        self.path(experiment).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path(experiment), json.dumps(row, indent=1).encode())
+
+    def gather(self) -> dict[str, pd.DataFrame]:
+        """Move finished rows into the tables; a row that was run again replaces the former."""
+        paths = sorted((self.folder / "rows").glob("*.json"))
+        rows = [json.loads(path.read_text()) for path in paths]
+        tables = {}
+        for name in sorted({row["table"] for row in rows}):
+            new = pd.DataFrame([row for row in rows if row["table"] == name])
+            whole = pd.concat([self.table(name), new], ignore_index=True)
+            whole = whole.drop_duplicates(["task", "labels", "method", "seed"], keep="last")
+            whole = whole.sort_values(["task", "labels", "method", "seed"]).reset_index(drop=True)
+            write_whole(self.folder / f"{name}.parquet", whole.to_parquet(None, index=False))
+            write_whole(self.folder / f"{name}.csv", whole.drop(columns="settings").to_csv(index=False).encode())
+            tables[name] = whole
+        for path in paths:
+            path.unlink()
+        return tables
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A recorded table, empty when there is none yet."""
+        path = self.folder / f"{name}.parquet"
+        return pd.read_parquet(path) if path.exists() else pd.DataFrame()
+
+
+def run_many(chosen: list[Experiment], results: Results, again: bool = False, workers: int = 2, say=print) -> int:
+    """Run what is not finished, each in a process of one thread, `workers` at a time; returns how many failed."""
+    todo = [one for one in chosen if again or not results.done(one)]
+    say(f"{len(chosen)} experiments, {len(chosen) - len(todo)} finished before, {len(todo)} to run")
+
+    def work(experiment: Experiment) -> bool:
+        command = [sys.executable, "-m", "kdviz.training.results", experiment.name, str(results.folder)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        say(done.stdout.strip().splitlines()[-1] if done.returncode == 0 else f"{experiment.name} FAILED\n{done.stderr[-2000:]}")
+        return done.returncode == 0
+
+    with ThreadPoolExecutor(workers) as pool:
+        fine = list(pool.map(work, todo))
+    results.gather()
+    return len(fine) - sum(fine)
+
+
+def main(name: str, folder: str) -> None:
+    """One experiment in this process, into `folder`."""
+    (experiment,) = [one for one in experiments() if one.name == name]
+    row = run_one(experiment)
+    Results(folder).add(experiment, row)
+    print(f"{name}: test {row['test']:.3f}, dev {row['dev']:.3f}, {row['seconds']:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,99 @@
+"""The recorded tables: what is finished stays, what is killed is whole or absent, and a cheap row comes out again."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from kdviz import cli
+from kdviz.training import results as module
+from kdviz.training.compare import interval
+from kdviz.training.results import Experiment, Results, experiments, run_one, select
+
+CHEAP = "quick/reviews/1/labels only/0"
+
+
+def row_of(experiment: Experiment, **values) -> dict:
+    keys = {name: getattr(experiment, name) for name in ("table", "task", "labels", "method", "seed")}
+    return keys | {"test": 0.5, "dev": 0.5, "settings": "{}", "command": "x"} | values
+
+
+def test_a_cheap_row_comes_out_within_its_recorded_interval():
+    (experiment,) = select(CHEAP)
+    recorded = Results().table("quick")
+    values = recorded["test"].tolist()
+    assert len(values) >= 5 and recorded["seed"].nunique() == len(values)
+    row = run_one(experiment)
+    low, high = interval(values)
+    spread = (high - low) / 2 * (len(values) + 1) ** 0.5  # of one further run, not of the mean
+    middle = sum(values) / len(values)
+    assert middle - spread <= row["test"] <= middle + spread
+    former = recorded.set_index("seed").loc[0]
+    assert (row["steps"], row["weights"], row["command"]) == (former["steps"], former["weights"], former["command"])
+
+
+def test_every_row_says_how_it_came_about():
+    table = Results().table("quick")
+    for name in ("command", "commit", "seconds", "torch", "transformers", "python", "settings"):
+        assert table[name].notna().all() and (table[name].astype(str) != "").all(), name
+    assert [json.loads(text)["seed"] for text in table["settings"]] == table["seed"].tolist()
+
+
+def test_names_are_unique_and_patterns_choose():
+    names = [one.name for one in experiments()]
+    assert len(set(names)) == len(names)
+    assert {one.method for one in select("methods/entail/0.05/KD/*")} == {"KD"}
+    assert len(select("methods/*/labels only/0")) == 6
+    with pytest.raises(ValueError, match="no experiment fits 'nothing'"):
+        select("nothing")
+
+
+def test_every_method_of_the_table_can_be_made():
+    for name, build in module.methods().items():
+        method = build()
+        phases = method.phases(module.BUDGET["epochs"]) if name != "MobileBERT" else []
+        assert sum(phase.epochs for phase in phases) == module.BUDGET["epochs"], name
+
+
+def test_rows_are_gathered_replaced_and_known(tmp_path):
+    results, (first, second) = Results(tmp_path), select("quick/*")[:2]
+    results.add(first, row_of(first))
+    assert results.done(first) and not results.done(second)
+    results.gather()
+    assert results.done(first) and not results.done(second) and not list((tmp_path / "rows").glob("*"))
+    results.add(second, row_of(second))
+    results.add(first, row_of(first, test=0.7))
+    tables = results.gather()
+    pd.testing.assert_frame_equal(tables["quick"], results.table("quick"))
+    assert tables["quick"]["test"].tolist() == [0.7, 0.5]
+    assert pd.read_csv(tmp_path / "quick.csv")["test"].tolist() == [0.7, 0.5]
+
+
+def test_the_command_runs_what_is_missing_and_says_what_failed(tmp_path, monkeypatch, capsys):
+    ran = []
+
+    def pretend(command, env, **kwargs):
+        name, folder = command[-2:]
+        ran.append(name)
+        assert env["OMP_NUM_THREADS"] == "1"
+        (experiment,) = select(name)
+        if experiment.seed == 3:
+            return type("Done", (), {"returncode": 1, "stdout": "", "stderr": "it broke"})()
+        Results(folder).add(experiment, row_of(experiment))
+        return type("Done", (), {"returncode": 0, "stdout": f"{name}: fine\n", "stderr": ""})()
+
+    monkeypatch.setattr(module.subprocess, "run", pretend)
+    words = ["run", "results", "--only", "quick/*", "--folder", str(tmp_path)]
+    assert cli.main(words) == 1
+    told = capsys.readouterr().out
+    assert "5 experiments, 0 finished before, 5 to run" in told and "FAILED" in told and "it broke" in told
+    assert len(Results(tmp_path).table("quick")) == 4
+    ran.clear()
+    cli.main(words)
+    assert ran == ["quick/reviews/1/labels only/3"]
+    assert cli.main([*words, "--list"]) == 0
+    listed = capsys.readouterr().out
+    assert listed.count("done  ") == 4 and "open  quick/reviews/1/labels only/3" in listed
+    assert cli.main(["run", "results", "--only", "nothing"]) == 1
