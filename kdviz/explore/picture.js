@@ -18,6 +18,8 @@ async function render({ model, el }) {
       node.setAttribute("role", "group");
       node.setAttribute("aria-label", figure.layout.meta.alt);
       dressPlotly(node, Plotly);
+      const explorer = el.closest(".widget-vbox");      // its keys are its own: an arrow must not leave for the next cell
+      if (explorer) explorer.setAttribute("data-lm-suppress-shortcuts", "true");
     });
   };
   model.on("change:figure", draw);

@@ -34,6 +34,7 @@ function dressPlotly(figure, Plotly) {
     node.setAttribute("tabindex", "0");
     node.onfocus = function () { node.style.outline = "3px solid #e69f00"; node.style.outlineOffset = "2px"; };
     node.onblur = function () { node.style.outline = ""; };
+    node.setAttribute("data-lm-suppress-shortcuts", "true");     // JupyterLab would take some arrows for itself
     node.setAttribute("role", role);
     node.setAttribute("aria-label", label);
     node.setAttribute("aria-valuemin", "0");
