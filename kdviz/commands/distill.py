@@ -61,23 +61,25 @@ def run(args) -> int:
 
 def distil(args):
     """The run that the arguments describe. Raises ValueError or FileNotFoundError naming what is wrong."""
-    import kdviz as kd
+    from kdviz.data.task import load_task
+    from kdviz.models.teachers import load_teacher
+    from kdviz.training.distill import distill
 
     files = {split: getattr(args, split) for split in ("train", "dev", "test", "transfer")}
-    task = kd.load_task(args.task, **files) if args.task or any(files.values()) else kd.load_task("reviews")
+    task = load_task(args.task, **files) if args.task or any(files.values()) else load_task("reviews")
     task = task.with_labels(args.labels, seed=args.seed or 0) if args.labels < 1 else task
-    teacher = None if args.teacher == "none" else kd.load_teacher(args.teacher, task)
+    teacher = None if args.teacher == "none" else load_teacher(args.teacher, task)
     names = ("epochs", "seed", "batch_size", "lr", "max_length", "steps_per_epoch", "cache_dtype", "mixed_precision")
     settings = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    return kd.distill(
+    return distill(
         student_of(args, task, teacher), teacher, task, method_of(args.method, args.options),
         folder=args.out, resume=True, cache=not args.no_cache, progress=args.progress, **settings,
     )  # fmt: skip
 
 
 def student_of(args, task, teacher):
-    import kdviz as kd
     from kdviz.models.model import Model
+    from kdviz.models.students import build_student
 
     parts = args.student.split("x")
     if not all(part.isdigit() for part in parts):
@@ -85,7 +87,7 @@ def student_of(args, task, teacher):
     if len(parts) != 3:
         raise ValueError(f"--student {args.student}: write LAYERSxWIDTHxHEADS, as in 2x128x4, or name a folder")
     layers, hidden, heads = map(int, parts)
-    return kd.build_student(
+    return build_student(
         task, layers=layers, hidden=hidden, heads=heads, vocabulary=args.vocabulary, seed=args.seed or 0,
         init_from=teacher if args.init_from_teacher else None, tokenizer=None if teacher is None else teacher.tokenizer,
     )  # fmt: skip
@@ -93,7 +95,7 @@ def student_of(args, task, teacher):
 
 def method_of(name: str, options: list[str] = ()):
     """A method by its name in any case, with NAME=VALUE settings; values are JSON, or else text."""
-    from kdviz import methods
+    import kdviz.methods as methods
 
     known = {each.lower(): each for each in methods.__all__ if each not in ("Method", "Phase", "At")}
     if name.lower() not in known:

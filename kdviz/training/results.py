@@ -30,7 +30,6 @@ TASKS = ("reviews", "entail")
 LABELS = (0.05, 0.2, 1.0)
 PACKAGES = ("torch", "transformers", "datasets", "accelerate")
 STUDENT = {"layers": 2, "hidden": 128, "heads": 4}
-TWELVE_HEADS = {"layers": 2, "hidden": 144, "heads": 12}  # as many as the teacher, for those that compare attention maps
 BUDGET = {"epochs": 12, "steps_per_epoch": 150, "lr": 1e-3}
 
 
@@ -53,30 +52,30 @@ class Experiment:
         return f"{self.table}/{self.task}/{self.labels:g}/{self.method}/{self.seed}"
 
 
-def methods() -> dict[str, Callable[[], object]]:
+def table_methods() -> dict[str, Callable[[], object]]:
     """Names of the main table and how each method is made; CKD's settings were chosen by dev score."""
-    import kdviz as kd
+    import kdviz.methods as methods
 
     narrow = {"wr": None, "ltr": None}
     return {
-        "labels only": kd.LabelsOnly,
-        "KD": kd.KD,
-        "PKD": kd.PKD,
-        "TinyBERT": lambda: kd.TinyBERT(heads="mean"),
-        "MiniLM": kd.MiniLM,
-        "RKD": kd.RKD,
-        "CKD": kd.CKD,
-        "CKD word relation": lambda: kd.CKD(**narrow | {"wr": "both"}),
-        "CKD layer relation": lambda: kd.CKD(**narrow | {"ltr": "both"}),
-        "CKD pairs": lambda: kd.CKD(wr="pair", ltr="pair"),
-        "CKD triples": lambda: kd.CKD(wr="triple", ltr="triple"),
-        "CKD relations first": lambda: kd.CKD(beta=0.0, relation_epochs=BUDGET["epochs"] // 3),
+        "labels only": methods.LabelsOnly,
+        "KD": methods.KD,
+        "PKD": methods.PKD,
+        "TinyBERT": lambda: methods.TinyBERT(heads="mean"),
+        "MiniLM": methods.MiniLM,
+        "RKD": methods.RKD,
+        "CKD": methods.CKD,
+        "CKD word relation": lambda: methods.CKD(**narrow | {"wr": "both"}),
+        "CKD layer relation": lambda: methods.CKD(**narrow | {"ltr": "both"}),
+        "CKD pairs": lambda: methods.CKD(wr="pair", ltr="pair"),
+        "CKD triples": lambda: methods.CKD(wr="triple", ltr="triple"),
+        "CKD relations first": lambda: methods.CKD(beta=0.0, relation_epochs=BUDGET["epochs"] // 3),
     }
 
 
 def experiments() -> list[Experiment]:
     """All rows, the cheap one that a test repeats first."""
-    made = methods()
+    made = table_methods()
     cheap = {"epochs": 4, "steps_per_epoch": 60, "lr": 5e-3}
     small = {"layers": 1, "hidden": 32, "heads": 2}
     rows = [Experiment("quick", "reviews", 1.0, "labels only", made["labels only"], s, small, cheap, 400) for s in SEEDS]
@@ -100,20 +99,23 @@ def select(pattern: str | None, among: Iterable[Experiment] | None = None) -> li
 
 def run_one(experiment: Experiment) -> dict:
     """Run one experiment and return its row: scores per split, command, commit, versions, seconds."""
-    import kdviz as kd
+    from kdviz.data.task import load_task
+    from kdviz.models.students import build_student
+    from kdviz.models.teachers import load_teacher
+    from kdviz.training.distill import distill
 
     started = time.perf_counter()
-    task = kd.load_task(experiment.task)
+    task = load_task(experiment.task)
     if experiment.rows is not None:
         task = task.subset(experiment.rows)
     # the vocabulary comes from all texts, so that every share of labels trains the same student
-    student = kd.build_student(task, **experiment.student, seed=experiment.seed)
+    student = build_student(task, **experiment.student, seed=experiment.seed)
     if experiment.labels < 1:
         task = task.with_labels(experiment.labels, seed=experiment.seed)
     method = experiment.build()
     reads = bool(method.needs) or method.needs_live_teacher
-    teacher = kd.load_teacher("minilm", task) if reads else None
-    run = kd.distill(
+    teacher = load_teacher("minilm", task) if reads else None
+    run = distill(
         student, teacher, task, method, seed=experiment.seed, cache_dtype="float16", progress="off", **experiment.settings
     )
     about = {
