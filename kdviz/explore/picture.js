@@ -2,6 +2,13 @@
 // Each output of a cell is drawn three times by JupyterLab's plotly extension (once for the stored image); this is
 // drawn once.
 
+// JupyterLab takes the arrows of a menu for itself and leaves the cell. Stopped on their way to the lab, they still do
+// in the menu what they do everywhere.
+function keepArrows(event) {
+  const menu = event.target.closest && event.target.closest(".jupyter-widgets select");
+  if (menu && /^(Arrow|Home|End|Page)/.test(event.key)) event.stopPropagation();
+}
+
 async function render({ model, el }) {
   const Plotly = await plotlyOfPage();
   if (!Plotly) {
@@ -18,11 +25,10 @@ async function render({ model, el }) {
       node.setAttribute("role", "group");
       node.setAttribute("aria-label", figure.layout.meta.alt);
       dressPlotly(node, Plotly);
-      const explorer = el.closest(".widget-vbox");      // its keys are its own: an arrow must not leave for the next cell
-      if (explorer) explorer.setAttribute("data-lm-suppress-shortcuts", "true");
     });
   };
   model.on("change:figure", draw);
+  globalThis.addEventListener("keydown", keepArrows, true);       // stays: it does no harm twice
   draw();
   let width = el.offsetWidth;
   const watcher = new ResizeObserver(() => {      // a higher figure is no reason to draw again, a wider page is
