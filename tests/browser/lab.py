@@ -1,0 +1,87 @@
+"""JupyterLab as a reader meets it: started from this environment, on copies of notebooks, with settings of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from kdviz.commands.lab import EXTENSION, QUIET, write_extension
+
+# every cell stays in the page, so that a test can read figures without scrolling to them
+WHOLE = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
+PATIENCE = 150_000      # ms; a kernel that imports torch on a busy machine
+
+
+class Lab:
+    """A running server; `folder` is its root."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        (folder / "notebooks").mkdir(parents=True)
+        settings = folder / "settings"
+        (settings / "labconfig").mkdir(parents=True)
+        (settings / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(QUIET | WHOLE))
+        write_extension(settings / "share" / EXTENSION)
+        environment = {
+            **os.environ, "JUPYTER_CONFIG_PATH": str(settings), "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_DATA_DIR": str(folder / "data"), "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+            "JUPYTER_PATH": str(settings / "share"), "JUPYTER_PREFER_ENV_PATH": "1", "JUPYTERLAB_SETTINGS_DIR": str(folder / "user"),
+        }
+        self.log = open(folder / "lab.log", "w+", encoding="utf-8")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--IdentityProvider.token=", "--port=0",
+             "--ServerApp.password=", f"--ServerApp.root_dir={folder / 'notebooks'}", "--ServerApp.port_retries=50"],
+            env=environment, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True,
+        )
+        self.address = self._address()
+
+    def _address(self, patience: float = 120) -> str:
+        end = time.monotonic() + patience
+        while time.monotonic() < end and self.process.poll() is None:
+            for file in (self.folder / "runtime").glob("jpserver-*.json"):
+                words = file.read_text()
+                if words.strip():
+                    return json.loads(words)["url"]
+            time.sleep(0.2)
+        self.stop()
+        raise RuntimeError(f"JupyterLab did not start; its last words:\n{(self.folder / 'lab.log').read_text()[-3000:]}")
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        self.log.close()
+
+    def open(self, page, notebook: str) -> None:
+        page.goto(f"{self.address}lab/workspaces/{Path(notebook).stem}/tree/{notebook}?reset")
+        page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=PATIENCE)
+
+    def wait_idle(self, page) -> None:
+        """The kernel's state as the status bar tells it; the notebook's own mark says idle too early."""
+        page.wait_for_function(
+            "() => document.querySelector('#jp-main-statusbar').textContent.includes('| Idle')", timeout=PATIENCE
+        )
+
+    def run_all(self, page, notebook: str) -> None:
+        """Open and run every cell; returns when the kernel is idle again. An error of a cell fails."""
+        self.open(page, notebook)
+        self.wait_idle(page)
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.locator('[data-command="runmenu:run-all"]').click()
+        page.wait_for_function(
+            """() => { const cells = [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')];
+                       return cells.length && cells.every(cell => /\\[\\d+\\]/.test(cell.textContent)); }""",
+            timeout=PATIENCE,
+        )
+        self.wait_idle(page)
+        errors = page.locator('[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText[data-mime-type*="error"]')
+        assert errors.all_text_contents() == []
