@@ -288,3 +288,24 @@ def ckd_total(terms, alpha, beta, lambda_wr, lambda_ltr):
     ce, soft, wr_pair, wr_triple, ltr_pair_, ltr_triple = terms
     context = wr_pair + lambda_wr * wr_triple + ltr_pair_ + lambda_ltr * ltr_triple
     return (1 - alpha) * ce + alpha * soft + beta * context
+
+
+@exercise(
+    "ckd-kept",
+    inputs=lambda g: tuple(int(torch.randint(low, high, (), generator=g)) for low, high in ((11, 30), (3, 6), (7, 10))),
+    mistakes={
+        "the logits are missing: one number for each class.":
+            lambda n, m, c: m * n * n + n * m * m,
+        "the layer Grams are missing: one (M, M) matrix for every word.":
+            lambda n, m, c: m * n * n + c,
+        "the word Grams are missing: one (n, n) matrix for every matched layer.":
+            lambda n, m, c: n * m * m + c,
+        "one layer Gram is not enough: every word has its own, n of them.":
+            lambda n, m, c: m * n * n + m * m + c,
+        "one word Gram is not enough: every matched layer has its own.":
+            lambda n, m, c: n * n + n * m * m + c,
+    },
+    praise="no width of the teacher in it: that is why any teacher fits on the disk, and any student fits the teacher.",
+)
+def ckd_kept(n, matched, classes):
+    return matched * n * n + n * matched * matched + classes
