@@ -16,10 +16,10 @@ import kdviz as kd
 from kdviz.methods.base import Method, Phase
 from kdviz.training.context import Settings, Training
 from kdviz.training.distill import _accelerator
-from kdviz.training.loop import Stretch, lay_out
 from kdviz.training.metrics import evaluate, macro_f1, wilson
 from kdviz.training.progress import Progress, choose, sketch
 from kdviz.training.rows import Order, Rows
+from kdviz.training.schedule import Stretch, lay_out
 from tests.training import tiny
 
 
@@ -140,7 +140,7 @@ class Recorder(Method):
     keep = "last"
 
     def __init__(self):
-        self.seen, self.asked = [], []
+        self.seen, self.asked, self.returned = [], [], []
 
     def phases(self, epochs):
         first = Phase("first", 1, rows="labelled", lr=1e-2)
@@ -179,7 +179,9 @@ class Recorder(Method):
         flipped = student["perturbed"]["logits"]
         assert flipped.shape == student["logits"].shape and teacher["perturbed"]["logits"].shape == flipped.shape
         rows = (self.head(student["logits"]) - teacher["logits"]).square().mean(-1)
-        return {"rows": rows, "flipped": (flipped - teacher["perturbed"]["logits"]).square().mean()}
+        apart = (flipped - teacher["perturbed"]["logits"]).square().mean()
+        self.returned.append((rows.mean().item(), apart.item()))
+        return {"rows": rows, "flipped": apart}
 
 
 def test_every_hook_is_called_as_documented():
@@ -198,6 +200,8 @@ def test_every_hook_is_called_as_documented():
     assert run.history["doubled"].tolist()[1:] == [2 * step for step in range(len(run.history) - 1)]
     assert [step for step, _ in run.records["labels"]] == list(range(len(run.history)))
     assert method.score["accuracy"] == run.dev["dev_accuracy"].iloc[-1]
+    logged = run.history[["rows", "flipped"]].to_numpy()
+    np.testing.assert_allclose(logged, [[3 * rows, apart] for rows, apart in method.returned], rtol=1e-5)
     losses = run.history["loss"] - run.history["rows"] - run.history["flipped"]
     assert losses.abs().max() < 1e-5
     at, batch, teacher = second[-1]
