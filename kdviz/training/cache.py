@@ -29,7 +29,7 @@ from kdviz.training.rows import Rows
 
 LAYOUT = 2  # of the files; a change makes new caches
 TYPES = {"float32": np.float32, "float16": np.float16}
-TEACHER_BATCH = 32
+TEACHER_BATCH = 16
 
 
 def cache_folder() -> Path:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from kdviz.training.rows import UNLABELLED, Rows
 
-BATCH = 128
+BATCH = 64
 
 
 @torch.no_grad()
