@@ -53,7 +53,7 @@ class Experiment:
 
 
 def table_methods() -> dict[str, Callable[[], object]]:
-    """Names of the main table and how each method is made; CKD's settings were chosen by dev score."""
+    """Names of the main table and how each method is made; all with their defaults, not tuned yet."""
     import kdviz.methods as methods
 
     narrow = {"wr": None, "ltr": None}
