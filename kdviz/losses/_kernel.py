@@ -1,4 +1,4 @@
-"""The triple loss as three nested loops, compiled by numba: what a CPU runs (`_triples` chooses).
+"""The triple loss and the KL of rows as nested loops, compiled by numba: what a CPU runs (`_triples`, `_rows`).
 
 Everything of one sentence fits the processor's nearest cache, so the loss moves hardly more than the Gram matrices
 themselves. Single-threaded on purpose: a step of a small student is faster without threads that wait for each other.
@@ -78,6 +78,65 @@ def triples(student, teacher, real, reach, match, tolerance, grad):
             for i in range(low, high):
                 slope[i, j - i + span] += rows[i] - u_s[i] * u_s[i] * turns[i]
         _chain(slope, span, grad[b])
+    return total, count
+
+
+@numba.njit(cache=True, fastmath=FAST)
+def rows(student, teacher, real, temperature, grad):
+    """Sum over words of KL(teacher ‖ student) of their rows of cosines, and how many rows; adds dL/dG to `grad`.
+
+    student, teacher : Gram matrices (S, n, n)   real : (S, n) bool   grad : (S, n, n), zeros
+    temperature : of the softmax over the other real words
+    """
+    sets, n = real.shape
+    total, count = 0.0, 0
+    u_s, u_t = np.empty(n, student.dtype), np.empty(n, student.dtype)  # 1/length, 0 for a zero vector
+    x_s, x_t = np.empty(n, student.dtype), np.empty(n, student.dtype)  # cosines / temperature
+    p_s, p_t = np.empty(n, student.dtype), np.empty(n, student.dtype)
+    turns = np.empty(n, student.dtype)  # Σ dL/dcos · cos over all pairs of a word
+    words = np.empty(n, np.int64)
+    zero, half, one = student.dtype.type(0), student.dtype.type(0.5), student.dtype.type(1)
+    sharp, lowest = student.dtype.type(1 / temperature), student.dtype.type(-np.inf)
+    for b in range(sets):
+        m = 0
+        for i in range(n):
+            if real[b, i]:
+                words[m] = i
+                m += 1
+                turns[i] = 0
+                u_s[i] = one / np.sqrt(student[b, i, i]) if student[b, i, i] > 0 else zero
+                u_t[i] = one / np.sqrt(teacher[b, i, i]) if teacher[b, i, i] > 0 else zero
+        if m < 2:
+            continue
+        count += m
+        for i in words[:m]:
+            own_s, own_t = sharp * u_s[i], sharp * u_t[i]
+            top_s, top_t = lowest, lowest
+            for j in words[:m]:
+                x_s[j], x_t[j] = student[b, i, j] * own_s * u_s[j], teacher[b, i, j] * own_t * u_t[j]
+                if j != i:
+                    top_s, top_t = max(top_s, x_s[j]), max(top_t, x_t[j])
+            sum_s, sum_t = zero, zero
+            for j in words[:m]:
+                p_s[j], p_t[j] = np.exp(x_s[j] - top_s), np.exp(x_t[j] - top_t)
+                if j != i:
+                    sum_s += p_s[j]
+                    sum_t += p_t[j]
+            shift = (top_t + np.log(sum_t)) - (top_s + np.log(sum_s))
+            value, turn = zero, zero
+            for j in words[:m]:
+                if j == i:
+                    continue
+                of_t = p_t[j] / sum_t
+                value += of_t * (x_t[j] - x_s[j] - shift)
+                slope = p_s[j] / sum_s - of_t  # dL/dx
+                grad[b, i, j] += slope * own_s * u_s[j]
+                turn += slope * x_s[j]
+                turns[j] += slope * x_s[j]
+            turns[i] += turn
+            total += value
+        for i in words[:m]:
+            grad[b, i, i] -= half * u_s[i] * u_s[i] * turns[i]
     return total, count
 
 

@@ -76,6 +76,22 @@ def test_word_losses_are_zero_at_the_teacher_only(case, drawn):
     assert value(case, student, teacher, mask) >= 0
 
 
+@given(sentences(), st.floats(0.2, 5))
+@quick
+def test_kl_of_rows_is_the_same_compiled_and_in_torch(drawn, temperature):
+    student, teacher, mask = drawn
+    teacher_gram, results = relations.word_gram(teacher), []
+    for devices in (contextual.COMPILED_ON, ()):
+        gram = relations.word_gram(student).requires_grad_()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(contextual, "COMPILED_ON", devices)
+            loss = word_pair(gram, teacher_gram, mask, temperature=temperature)
+        loss.backward()
+        results.append((loss.detach(), gram.grad))
+    close(*(loss for loss, _ in results))
+    close(*(grad for _, grad in results))
+
+
 @every_layer_loss
 @given(sentences())
 @quick
