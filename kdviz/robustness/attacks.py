@@ -1,0 +1,229 @@
+"""The attack, the pool of what it found, and the judgement of several models on one pool."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import datasets
+import numpy as np
+import pandas as pd
+import torch
+
+from kdviz.data import swaps
+from kdviz.data.batching import batches, encode_split
+from kdviz.data.task import Task
+from kdviz.models.model import Model
+from kdviz.robustness.words import BOUND, RULE, Candidates, columns
+
+BATCH = 64
+UNLABELLED = -100
+SPLITS_OF_TRAINING = ("train", "transfer", "dev")
+
+
+@dataclass(frozen=True)
+class Fooled:
+    """An adversarial text: before and after (one text, or two of a pair), its true class, its row in the attacked split,
+    how many words changed, and whether the grammar's "rule" or a similarity "bound" vouches for the class."""
+
+    before: swaps.Row
+    after: swaps.Row
+    label: int
+    row: int
+    changed: int
+    kept: str
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What an attack on one model found.
+
+    model : its name      attempted : rows that the model had right and that were attacked
+    found : the texts that fooled it      queries : rows the model was asked about
+    """
+
+    model: str
+    attempted: int
+    found: tuple[Fooled, ...] = ()
+    queries: int = 0
+
+    @property
+    def success(self) -> float:
+        """Share of the attacked rows that fooled the model; lower is more robust."""
+        return len(self.found) / max(1, self.attempted)
+
+    def __str__(self) -> str:
+        changed = sum(one.changed for one in self.found) / max(1, len(self.found))
+        rule = sum(one.kept == RULE for one in self.found)
+        return (
+            f"{self.model}: {self.success:.1%} of {self.attempted} rows fooled it, {changed:.1f} words changed on average; "
+            f"the label is kept by the rules in {rule}, by similarity in {len(self.found) - rule}"
+        )
+
+
+def predict(model: Model, rows: Sequence[swaps.Row]) -> torch.Tensor:
+    """Class probabilities (N, C) of rows of texts, in order."""
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(("text", "text_b")[: len(rows[0])])}
+    split = datasets.Dataset.from_dict(columns | {"label": [UNLABELLED] * len(rows)})
+    encoded = encode_split(split, model.tokenizer)
+    found = torch.empty(len(rows), len(model.labels))
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        for batch in batches(encoded, BATCH, seed=None):
+            batch = batch.to(model.device)
+            out = model(batch.input_ids, batch.attention_mask, batch.token_type_ids)
+            found[batch.index.cpu()] = out.logits.float().softmax(-1).cpu()
+    model.train(was_training)
+    return found
+
+
+def attack(model: Model, dataset, candidates: Candidates, *, share: float = 0.4, limit: int | None = None) -> Attack:
+    """Rename words until the model changes its mind.
+
+    Rows that the model has right are attacked. The words of a row are ordered by how much leaving each out lowers the
+    probability of the true class; then, word by word, the renaming that lowers it most is kept, until another class
+    wins or `share` of the words are changed. A renaming never brings in a word that the row has already.
+
+    dataset    : columns text[, text_b], label, such as task["test"]
+    candidates : what may be written, see `candidates`
+    limit      : attack the first so many rows only
+    Deterministic. Raises ValueError for rows without a label, and a share outside (0, 1].
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share={share}: the share of words that may be changed, above 0 and up to 1")
+    dataset = dataset if limit is None else dataset.select(range(min(limit, len(dataset))))
+    rows, labels = _rows(dataset), dataset["label"][:]
+    if UNLABELLED in labels:
+        raise ValueError(f"{labels.count(UNLABELLED)} of {len(labels)} rows have no label: attack a labelled split")
+    before = predict(model, rows)
+    right = (before.argmax(-1) == torch.tensor(labels)).nonzero().flatten().tolist()
+    searches = {row: _search(rows[row], labels[row], float(before[row, labels[row]]), candidates, share) for row in right}
+    asked, found, queries = {row: next(search, None) for row, search in searches.items()}, {}, len(rows)
+    while asked := {row: texts for row, texts in asked.items() if texts is not None}:
+        answers = predict(model, [text for texts in asked.values() for text in texts])
+        queries += len(answers)
+        for row, own in zip(list(asked), answers.split([len(texts) for texts in asked.values()])):
+            try:
+                asked[row] = searches[row].send(own)
+            except StopIteration as end:
+                asked[row] = None
+                if end.value is not None:
+                    after, changed, kept = end.value
+                    found[row] = Fooled(rows[row], after, labels[row], row, changed, kept)
+    return Attack(model.name, len(right), tuple(found[row] for row in sorted(found)), queries)
+
+
+def _search(
+    row: swaps.Row, label: int, sure: float, candidates: Candidates, share: float
+) -> Generator[list[swaps.Row], torch.Tensor, tuple[swaps.Row, int, str] | None]:
+    """The attack on one row as a conversation: it yields rows, is sent the model's probabilities, and returns the row
+    that fools the model, how many words changed and what vouches for its label; or None. So all rows of a split are asked about together."""
+    present = swaps.words(row)
+    open_ = [word for word in dict.fromkeys(present) if candidates.renamings(word)]
+    if not open_:
+        return None
+    left = (yield [swaps.delete(row, word) for word in open_])[:, label]
+    most = budget = max(1, int(share * len(present)))
+    now, kept = row, RULE
+    for word in (open_[place] for place in left.argsort(stable=True).tolist()):
+        there = swaps.words(now)
+        tries = []
+        for renaming, vouched in candidates.renamings(word):
+            changes = sum(form in renaming for form in there)
+            if word in there and changes <= budget and not set(renaming.values()) & set(there):
+                tries.append((swaps.rename(now, renaming), vouched, changes))
+        if not tries:
+            continue
+        answers = yield [new for new, *_ in tries]
+        for best in answers[:, label].argsort(stable=True).tolist():
+            new, vouched, changes = tries[best]
+            if answers[best, label] >= sure:
+                break  # no renaming of this word helps
+            vouched = BOUND if BOUND in (kept, vouched) else RULE
+            if vouched == BOUND and candidates.similarity(row, new) < candidates.meaning:
+                continue
+            now, sure, kept, budget = new, float(answers[best, label]), vouched, budget - changes
+            if int(answers[best].argmax()) != label:
+                return now, most - budget, kept
+            break
+    return None
+
+
+def pooled(attacks: Sequence[Attack]) -> datasets.Dataset:
+    """Every row that fooled a model, once: columns text[, text_b], label, kept ("rule" or "bound"), against (the models
+    that it was made against, separated by commas).
+
+    Raises ValueError when no attack succeeded.
+    """
+    found: dict[swaps.Row, tuple[Fooled, set[str]]] = {}
+    for one in attacks:
+        for text in one.found:
+            found.setdefault(text.after, (text, set()))[1].add(one.model)
+    if not found:
+        raise ValueError("no attack fooled its model: there is nothing to pool; attack more texts or change more words")
+    columns = {name: list(texts) for name, texts in zip(("text", "text_b"), zip(*found))}
+    return datasets.Dataset.from_dict(columns | {
+        "label": [text.label for text, _ in found.values()], "kept": [text.kept for text, _ in found.values()],
+        "against": [", ".join(sorted(names)) for _, names in found.values()],
+    })  # fmt: skip
+
+
+def accuracy(model: Model, dataset) -> float:
+    """Share of the labelled rows of a split that the model has right."""
+    labels = torch.tensor(dataset["label"][:])
+    known = labels != UNLABELLED
+    if not known.any():
+        raise ValueError(f"none of these {len(labels)} rows has a label")
+    return (predict(model, _rows(dataset)).argmax(-1) == labels)[known].double().mean().item()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Attacks on several models, and the pool of what they found.
+
+    table : one row a model: accuracy on every labelled split that is not trained on; own_attack, the share of its own
+            attacks that succeeded; pool, accuracy on the pool; pool_rule, on its rows whose label the grammar keeps;
+            others, on its rows that were made against other models (NaN where there are no such rows)
+    """
+
+    models: Mapping[str, Model]
+    attacks: tuple[Attack, ...]
+    pool: datasets.Dataset
+    scores: Mapping[str, Mapping[str, float]] = field(repr=False)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        labels, rule = np.array(self.pool["label"][:]), np.array(self.pool["kept"][:]) == RULE
+        against, rows = [set(names.split(", ")) for names in self.pool["against"][:]], []
+        for one, (name, model) in zip(self.attacks, self.models.items(), strict=True):
+            right = predict(model, _rows(self.pool)).argmax(-1).numpy() == labels
+            foreign = np.array([bool(names - {name}) for names in against])
+            rows.append({
+                "model": name, **self.scores[name], "own_attack": one.success, "pool": right.mean(),
+                "pool_rule": _mean(right[rule]), "others": _mean(right[foreign]),
+            })  # fmt: skip
+        return pd.DataFrame(rows)
+
+
+def judge(
+    models: Mapping[str, Model], task: Task, candidates: Candidates, *, limit: int | None = 200, share: float = 0.4
+) -> Judgement:
+    """Attack every model, pool what fooled any of them, and score all models on the same pool.
+
+    limit : rows of test that are attacked, None for all      share : see `attack`
+    """
+    found = [attack(model, task["test"], candidates, limit=limit, share=share) for model in models.values()]
+    attacks = tuple(Attack(name, one.attempted, one.found, one.queries) for name, one in zip(models, found))
+    splits = [name for name in task.splits if name not in SPLITS_OF_TRAINING]
+    scores = {name: {split: accuracy(model, task[split]) for split in splits} for name, model in models.items()}
+    return Judgement(models, attacks, pooled(attacks), scores)
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def _rows(dataset) -> list[swaps.Row]:
+    return list(zip(*(dataset[name][:] for name in columns(dataset)), strict=True))
