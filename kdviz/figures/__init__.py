@@ -13,7 +13,9 @@ import importlib
 # in the figure's place.
 _HOMES = {
     "attention": "heads",
+    "checkpoint_search": "samples",
     "curves": "samples",
+    "disagreement": "rewriting",
     "factor_shapes": "factors",
     "growing_teacher": "schedules",
     "landscape": "slices",
@@ -21,8 +23,10 @@ _HOMES = {
     "layer_path": "layers",
     "layer_relation": "layers",
     "logit_path": "schedules",
+    "memorised": "samples",
     "probe_accuracy": "attention_layers",
     "replay": "timelapse",
+    "rewrites": "rewriting",
     "sample_weights": "samples",
     "save": "saving",
     "schedule": "schedules",

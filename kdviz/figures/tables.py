@@ -35,8 +35,9 @@ def _of_trace(figure: go.Figure, trace) -> str:
     if trace.type == "heatmap":
         values = np.asarray(trace.z, dtype=float)
         head = [_label(columns, place) for place in range(values.shape[1])]
-        body = [(_label(rows, place), row) for place, row in enumerate(values)]
-        return _table(caption, ["", *head], [[name, *map(_number, row)] for name, row in body])
+        # words in the cells, escaped already, say more than their colours
+        body = [list(map(_number, row)) for row in values] if trace.text is None else [list(row) for row in trace.text]
+        return _table(caption, ["", *head], [[_label(rows, place), *row] for place, row in enumerate(body)])
     head = [_axis_title(figure, trace, "xaxis") or "x", _axis_title(figure, trace, "yaxis") or "y"]
     pairs = zip(trace.x, trace.y, strict=True)
     return _table(caption, head, [[_label(columns, x), _number(y)] for x, y in pairs])

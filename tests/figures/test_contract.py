@@ -26,6 +26,18 @@ def snapshots(tokens, count=6):
     return [make_states("student", tokens=tokens, layers=2, width=8, seed=seed) for seed in range(count)]
 
 
+def rewritten(tokens, count=30):
+    """The same text at 30 steps, another word of it replaced at each."""
+    text = [f"word{place}" for place in range(tokens)] if isinstance(tokens, int) else list(tokens)
+    new = [[*text[: k % len(text)], f"<i>new {k}</i>", *text[k % len(text) + 1 :]] for k in range(count)]
+    return range(count), [text] * count, new
+
+
+def climbs(count):
+    steps = np.arange(count)
+    return steps, 1 + np.sin(steps / 5), np.exp(-steps / 30), steps % 10 < 3
+
+
 FIGURES = {
     "word_relation": lambda tokens: kd.figures.word_relation(pair(tokens)),
     "word_relation_one": lambda tokens: kd.figures.word_relation(make_states(tokens=tokens)),
@@ -40,6 +52,8 @@ FIGURES = {
         [[2.0] + [0.5] * ((tokens if isinstance(tokens, int) else len(tokens)) - 1)],
         [f"class {k}" for k in range(tokens)] if isinstance(tokens, int) else tokens, names=["teacher"]
     ),
+    "rewrites": lambda tokens: kd.figures.rewrites(*rewritten(tokens)),
+    "disagreement": lambda tokens: kd.figures.disagreement(*climbs(60)),
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)
 
@@ -122,6 +136,10 @@ def test_tokens_can_be_read_back_literally(name):
         labels = [button.label.partition(": ")[2] for button in figure.layout.updatemenus[0].buttons]
     elif name == "layer_path":
         labels = [trace.name.partition(": ")[2] for trace in FIGURES[name](HOSTILE).data[: len(HOSTILE)]]
+    elif name == "rewrites":
+        labels = [row[0] for row in FIGURES[name](HOSTILE).data[0].text]
+    elif name == "disagreement":  # it shows no tokens
+        return
     else:
         labels = list(FIGURES[name](HOSTILE).layout.xaxis.ticktext)
     longest = 24 if name == "soft_targets" else 14
@@ -145,7 +163,7 @@ def test_the_slider_changes_the_data_and_nothing_else(name):
         frame = frames[step.args[0][0]]
         assert not frame.layout.to_plotly_json()
         for data in frame.data:
-            assert set(data.to_plotly_json()) - {"type"} in ({"z"}, {"y", "text"})
+            assert set(data.to_plotly_json()) - {"type"} in ({"z"}, {"z", "text"}, {"y", "text"})
         contents.append(np.concatenate([np.ravel(np.nan_to_num(np.asarray(d.z if d.type == "heatmap" else d.y, float))) for d in frame.data]))
     for one, other in zip(contents, contents[1:], strict=False):
         assert not np.array_equal(one, other)
@@ -153,7 +171,7 @@ def test_the_slider_changes_the_data_and_nothing_else(name):
 
 @every_figure
 def test_notes_of_the_states_are_shown(name):
-    if name in ("soft_targets", "word_relation_one") or name.startswith("replay"):
+    if name in ("soft_targets", "word_relation_one", "rewrites", "disagreement") or name.startswith("replay"):
         return
     note = "cut to 128 of 2,310 tokens <b>"
     figure = {
@@ -281,7 +299,9 @@ def test_the_table_holds_the_numbers_and_the_words(name):
     assert source.startswith("<details>") and "<img" not in source and "<b>bold" not in source
     assert html.escape(figure.layout.meta["alt"]) in source
     assert source.count("<table>") == sum(trace.visible in (None, True) for trace in figure.data)
-    if figure.data[0].type == "heatmap":
+    if name == "rewrites":
+        assert all(f"<td>{word}</td>" in source for row in figure.data[0].text for word in row)
+    elif figure.data[0].type == "heatmap":
         first = next(trace for trace in figure.data if trace.visible in (None, True))
         values = np.asarray(first.z, float)
         assert f"<td>{values[np.isfinite(values)][1]:.4g}</td>" in source
