@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 
 # words typed -> (module in kdviz.commands, one line of help)
@@ -47,6 +48,9 @@ def parser_for(argv: list[str]) -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit status (0 when all is well)."""
     argv = sys.argv[1:] if argv is None else argv
+    # Threads that wait for each other must not spin: beside any other busy program, on a machine of two cores, that made
+    # a training step fifty times as slow. Kernels and other programs started from here inherit it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args = parser_for(argv).parse_args(argv)
     try:
         return args.run(args)

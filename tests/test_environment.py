@@ -143,6 +143,7 @@ def test_binder_starts_with_capped_threads_and_an_offline_hub(limit, threads):
     seen = dict(line.partition("=")[::2] for line in run.stdout.splitlines())
     assert seen["OMP_NUM_THREADS"] == seen["MKL_NUM_THREADS"] == threads
     assert seen["HF_HUB_OFFLINE"] == seen["HF_DATASETS_OFFLINE"] == "1"
+    assert seen["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
 # ---- the set-up itself ---------------------------------------------------------------------------------------------
