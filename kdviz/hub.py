@@ -11,14 +11,15 @@ from pathlib import Path
 MODEL_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 PATIENCE = 1.5  # seconds the hub has to answer
 GLUE = "nyu-mll/glue"
+CIFAR10 = "uoft-cs/cifar10"
 
 
 def prefetch(names) -> list[Path]:
-    """Download models (``"owner/name"``) and GLUE tasks (``"glue/sst2"``) into the cache; returns their folders.
+    """Download models (``"owner/name"``) and data (``"glue/sst2"``, ``"cifar10"``) into the cache; returns their folders.
 
     What is cached already is left as it is. Raises FileNotFoundError when the hub cannot be reached.
     """
-    return [cached_glue(name) if name.startswith("glue/") else cached_model(name) for name in names]
+    return [cached_data(name) if name == "cifar10" or name.startswith("glue/") else cached_model(name) for name in names]
 
 
 def cached_model(repo: str) -> Path:
@@ -26,11 +27,11 @@ def cached_model(repo: str) -> Path:
     return _cached(repo, f"kdviz prefetch {repo}", list(MODEL_FILES), repo_type="model")
 
 
-def cached_glue(name: str) -> Path:
-    """Folder with the Parquet files of ``"glue/<name>"`` in the cache, downloaded when it is not there."""
-    task = name.removeprefix("glue/")
-    folder = _cached(GLUE, f"kdviz prefetch {name}", [f"{task}/*.parquet"], repo_type="dataset", inside=task, shown=name)
-    return folder / task
+def cached_data(name: str) -> Path:
+    """Folder with the Parquet files of ``"glue/<name>"`` or ``"cifar10"`` in the cache, downloaded when not there."""
+    repo, part = (CIFAR10, "plain_text") if name == "cifar10" else (GLUE, name.removeprefix("glue/"))
+    folder = _cached(repo, f"kdviz prefetch {name}", [f"{part}/*.parquet"], repo_type="dataset", inside=part, shown=name)
+    return folder / part
 
 
 def _cached(repo, command, patterns, *, repo_type, inside="", shown=None) -> Path:

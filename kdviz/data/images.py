@@ -5,9 +5,11 @@ from __future__ import annotations
 import datasets
 import numpy as np
 
-from kdviz.data.task import Task
+from kdviz.data.task import Task, complete, named_labels, read_shards
 
 SIZES = {"dev": 297, "test": 500}  # of the digits; the other 1,000 are train
+SIDE = 32  # of an image of CIFAR-10
+DECODED = 1000  # images at a time
 
 
 def load_digits(seed: int = 0) -> Task:
@@ -30,3 +32,33 @@ def load_digits(seed: int = 0) -> Task:
         for name in ("train", "dev", "test")
     }
     return Task("digits", tuple(map(str, found.target_names)), tables)
+
+
+def load_cifar10() -> Task:
+    """CIFAR-10 from the cache or the hub: colour images of 32 × 32 in ten classes, 50,000 to train, 10,000 to test.
+
+    Column ``input_ids`` holds 3 · 32 · 32 values from 0 to 255: all red ones row by row, then green, then blue.
+    A tenth of train becomes dev, always the same rows. Raises FileNotFoundError when neither the cache nor the hub has
+    it, ValueError for files that are damaged or hold other images.
+    """
+    from kdviz.hub import cached_data
+
+    folder = cached_data("cifar10")
+    splits = {split: read_shards(folder, split, ("img", "label"), "cifar10") for split in ("train", "test")}
+    labels, splits = named_labels(splits)
+    tables = {
+        name: datasets.Dataset.from_dict({"input_ids": _pixels(split["img"]), "label": split["label"][:]})
+        for name, split in splits.items()
+    }
+    return complete(Task("cifar10", labels, tables))
+
+
+def _pixels(images) -> np.ndarray:
+    """Encoded images -> (images, 3 · 32 · 32) of uint8, in the order channel, row, column."""
+    made = np.empty((len(images), 3, SIDE, SIDE), np.uint8)
+    for start in range(0, len(images), DECODED):
+        for place, image in enumerate(images[start : start + DECODED], start):
+            if image.size != (SIDE, SIDE):
+                raise ValueError(f"image {place:,} of CIFAR-10 is {image.size[0]} × {image.size[1]}, not {SIDE} × {SIDE}")
+            made[place] = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+    return made.reshape(len(images), -1)

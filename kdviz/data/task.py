@@ -1,4 +1,4 @@
-"""A task: texts, labels and their splits; embedded, from GLUE, or from files of yours."""
+"""A task: texts (or images), labels and their splits; embedded, from the hub, or from files of yours."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import datasets
 import numpy as np
+import pyarrow as pa
 
 from kdviz.data.files import TEXTS, UNLABELLED, BadFile, checked_labels, checked_text, read_rows, read_table
 from kdviz.data.paths import data_dir
@@ -17,6 +18,7 @@ EMBEDDED = {
     "reviews": ("1 star", "2 stars", "3 stars", "4 stars", "5 stars"),
     "entail": ("entailment", "neutral", "contradiction"),
 }
+IMAGES = ("digits", "cifar10")  # loaded by kdviz.data.images
 SPLITS = ("train", "transfer", "dev", "test", "ood_lexicon", "ood_natural", "adversarial")
 # GLUE's names of the two texts; its test labels are secret, so that its validation split is our test
 GLUE_TEXTS = {
@@ -70,8 +72,10 @@ class Task:
         rest = np.setdiff1d(np.arange(len(train)), kept)
         if not len(rest):
             return self
-        bare = train.select(rest).to_dict() | {"label": [UNLABELLED] * len(rest)}
-        bare = datasets.Dataset.from_dict(bare, features=train.features)
+        bare = train.select(rest).with_format("arrow")[:]  # not as Python objects: an image is thousands of numbers
+        place = bare.schema.get_field_index("label")
+        bare = bare.set_column(place, "label", pa.array(np.full(len(rest), UNLABELLED), bare.schema.types[place]))
+        bare = datasets.Dataset(bare, info=train.info)
         transfer = datasets.concatenate_datasets([self.splits["transfer"], bare]) if "transfer" in self.splits else bare
         note = f"{len(kept):,} of {len(train):,} training rows keep their label (seed {seed})"
         splits = self.splits | {"train": train.select(kept), "transfer": transfer}
@@ -89,17 +93,17 @@ class Task:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of labels, texts and class indices of all splits."""
+        """SHA-256 of labels, texts or pixels, and class indices of all splits."""
         digest = hashlib.sha256(repr(self.labels).encode())
         for name, split in sorted(self.splits.items()):
-            for column in (*TEXTS, "label"):
+            for column in (*TEXTS, "input_ids", "label"):
                 if column in split.column_names:
                     digest.update(f"\n{name} {column}\n".encode())
                     digest.update("\0".join(map(str, split[column][:])).encode())
         return digest.hexdigest()
 
     def __repr__(self) -> str:
-        kind = "pairs of texts" if self.pair else "texts"
+        kind = "images" if "input_ids" in self["train"].column_names else "pairs of texts" if self.pair else "texts"
         sizes = ", ".join(f"{name} {len(split):,}" for name, split in self.splits.items())
         lines = [f"{self.name}: {kind}, labels {', '.join(self.labels)}", sizes, *self.notes]
         return "\n  ".join(lines)
@@ -108,7 +112,8 @@ class Task:
 def load_task(name: str | None = None, *, train=None, dev=None, test=None, transfer=None) -> Task:
     """A task by its name, or from files of yours.
 
-    name : ``"reviews"`` or ``"entail"`` (embedded), or ``"glue/<name>"`` (from the cache or the hub)
+    name : ``"reviews"`` or ``"entail"`` (embedded), ``"digits"`` (images, with scikit-learn), or ``"glue/<name>"`` or
+           ``"cifar10"`` (from the cache or the hub)
     train, dev, test, transfer : CSV (UTF-8, commas, header), JSONL or Parquet files with the columns
            text[, text_b], label; transfer needs no label. Missing dev or test are split from train, and it is said.
     Raises ValueError or FileNotFoundError naming file, row, column and the fix.
@@ -125,7 +130,12 @@ def load_task(name: str | None = None, *, train=None, dev=None, test=None, trans
         return _embedded(name)
     if name.startswith("glue/"):
         return _glue(name)
-    raise ValueError(f"no task {name!r}: choose {', '.join(EMBEDDED)}, glue/<name>, or pass files (train=…, test=…)")
+    if name in IMAGES:
+        from kdviz.data import images
+
+        return getattr(images, f"load_{name}")()
+    known = ", ".join([*EMBEDDED, *IMAGES, "glue/<name>"])
+    raise ValueError(f"no task {name!r}: choose {known}, or pass files (train=…, test=…)")
 
 
 def _embedded(name: str) -> Task:
@@ -144,36 +154,44 @@ def _embedded(name: str) -> Task:
 
 
 def _glue(name: str) -> Task:
-    from kdviz.hub import cached_glue
+    from kdviz.hub import cached_data
 
     short = name.removeprefix("glue/")
     if short not in GLUE_TEXTS:
         raise ValueError(f"no classification task {name!r}: choose {', '.join(f'glue/{key}' for key in GLUE_TEXTS)}")
-    folder = cached_glue(name)
-    fix = f"Delete the folder and run: kdviz prefetch {name}"
+    folder = cached_data(name)
+    new = dict(zip(GLUE_TEXTS[short], TEXTS))
+    columns = {old: text for old, text in new.items() if old is not None}
 
     def read(split):
-        parts = sorted(folder.glob(f"{split}-*.parquet"))
-        if not parts:
-            raise FileNotFoundError(f"{folder} has no {split}-*.parquet. {fix}")
-        whole = datasets.concatenate_datasets([datasets.Dataset(read_table(part, fix)) for part in parts])
-        new = dict(zip(GLUE_TEXTS[short], TEXTS))
-        columns = {old: text for old, text in new.items() if old is not None}
-        missing = sorted({*columns, "label"} - set(whole.column_names))
-        if missing:
-            raise BadFile(parts[0], f"there are: {', '.join(whole.column_names)}", fix, column=missing[0])
-        return whole.select_columns([*columns, "label"]).rename_columns(columns)
+        return read_shards(folder, split, (*columns, "label"), name).rename_columns(columns)
 
     matched = "validation_matched" if short == "mnli" else "validation"
     splits = {"train": read("train"), "test": read(matched)}
     if short == "mnli":
         splits["test_mismatched"] = read("validation_mismatched")
-    feature = splits["train"].features["label"]
-    if not isinstance(feature, datasets.ClassLabel):
-        raise BadFile(folder, "the class names are not in the files", fix, column="label")
-    splits = {key: split.cast_column("label", datasets.Value("int64")) for key, split in splits.items()}
-    task = Task(name, tuple(feature.names), splits, notes=("GLUE keeps its test labels: its validation split is our test",))
-    return _complete(task)
+    labels, splits = named_labels(splits)
+    return complete(Task(name, labels, splits, notes=("GLUE keeps its test labels: its validation split is our test",)))
+
+
+def read_shards(folder: Path, split: str, columns, name: str) -> datasets.Dataset:
+    """These columns of all Parquet files of a split, as the hub stores data set `name`: ``<split>-00000-of-00002.parquet``."""
+    fix, parts = f"Delete the folder and run: kdviz prefetch {name}", sorted(folder.glob(f"{split}-*.parquet"))
+    if not parts:
+        raise FileNotFoundError(f"{folder} has no {split}-*.parquet. {fix}")
+    whole = datasets.concatenate_datasets([datasets.Dataset(read_table(part, fix)) for part in parts])
+    for column in columns:
+        if column not in whole.column_names:
+            raise BadFile(parts[0], f"there are: {', '.join(whole.column_names)}", fix, column=column)
+    if not isinstance(whole.features["label"], datasets.ClassLabel):
+        raise BadFile(parts[0], "the class names are not in the file", fix, column="label")
+    return whole.select_columns(list(columns))
+
+
+def named_labels(splits: dict) -> tuple[tuple[str, ...], dict]:
+    """The class names that train's label column carries, and the splits with labels as plain whole numbers."""
+    names = tuple(splits["train"].features["label"].names)
+    return names, {key: split.cast_column("label", datasets.Value("int64")) for key, split in splits.items()}
 
 
 def _from_files(files: dict) -> Task:
@@ -189,10 +207,10 @@ def _from_files(files: dict) -> Task:
         else:
             columns["label"], labels = checked_labels(path, rows, labels)
         splits[split] = datasets.Dataset.from_dict(columns)
-    return _complete(Task(Path(files["train"]).stem, labels, splits))
+    return complete(Task(Path(files["train"]).stem, labels, splits))
 
 
-def _complete(task: Task) -> Task:
+def complete(task: Task) -> Task:
     """Split a missing dev or test off train, always the same rows, and say so."""
     splits, notes = dict(task.splits), list(task.notes)
     for missing in ("dev", "test"):

@@ -12,23 +12,24 @@ from kdviz.models.model import Model, Outputs
 if TYPE_CHECKING:
     from kdviz.data.task import Task
 
-IMAGES = {64: (1, 8, 8)}  # pixels of a row -> (channels, height, width)
-BRIGHTEST = 16  # scikit-learn's digits run from 0 to 16
+# values of a row -> (channels, height, width), the brightest value: scikit-learn's digits, CIFAR-10
+IMAGES = {64: ((1, 8, 8), 16), 3072: ((3, 32, 32), 255)}
 
 
 class ConvNet(nn.Module):
     """Blocks of convolution, ReLU and halving; a linear classifier of what is left of the image.
 
     image    : (channels, height, width)   channels : of each block   classes : C
+    brightest : value of a white pixel, by which pixels are divided
     """
 
     kind = "conv"
     heads = None
     fields = frozenset({"logits"})
 
-    def __init__(self, image, channels, classes: int):
+    def __init__(self, image, channels, classes: int, brightest: int = 16):
         super().__init__()
-        self.image, self.channels, self.classes = tuple(image), tuple(channels), classes
+        self.image, self.channels, self.classes, self.brightest = tuple(image), tuple(channels), classes, brightest
         blocks = [
             nn.Sequential(nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
             for before, after in zip((image[0], *channels), channels)
@@ -43,12 +44,12 @@ class ConvNet(nn.Module):
         return f"convolutional, channels {self.channels}"
 
     def forward(self, input_ids, attention_mask, token_type_ids, vectors, want) -> Outputs:
-        """input_ids (B, pixels), whole numbers from 0 to 16, read in the order channel, row, column."""
-        pixels = input_ids.to(self.classifier.weight.dtype).div(BRIGHTEST).unflatten(1, self.image)
+        """input_ids (B, pixels), whole numbers from 0 to `brightest`, read in the order channel, row, column."""
+        pixels = input_ids.to(self.classifier.weight.dtype).div(self.brightest).unflatten(1, self.image)
         return Outputs(logits=self.classifier(self.blocks(pixels).flatten(1)))
 
     def settings(self) -> dict:
-        return {"image": self.image, "channels": self.channels, "classes": self.classes}
+        return {"image": self.image, "channels": self.channels, "classes": self.classes, "brightest": self.brightest}
 
     @classmethod
     def from_settings(cls, settings, seed: int = 0) -> ConvNet:
@@ -59,7 +60,7 @@ class ConvNet(nn.Module):
 
 
 def conv_net(task: Task, channels=(4, 8), *, role: str = "student", seed: int = 0) -> Model:
-    """A new convolutional classifier for a task of images, e.g. `load_digits()`; more channels make a teacher.
+    """A new convolutional classifier for a task of images (``"digits"``, ``"cifar10"``); more channels make a teacher.
 
     Raises ValueError for a task of texts, and for images too small for so many halvings.
     """
@@ -67,8 +68,9 @@ def conv_net(task: Task, channels=(4, 8), *, role: str = "student", seed: int = 
     pixels = len(train[0]["input_ids"]) if "input_ids" in train.column_names else 0
     if pixels not in IMAGES:
         raise ValueError(f"task {task.name!r} has rows of {pixels} pixels; known are {', '.join(map(str, IMAGES))}")
-    image = IMAGES[pixels]
+    image, brightest = IMAGES[pixels]
     if not channels or min(channels) < 1 or min(image[1:]) < 2 ** len(channels):
         raise ValueError(f"channels={tuple(channels)}: 1 to {min(image[1:]).bit_length() - 1} blocks of 1 or more channels")
-    network = ConvNet.from_settings({"image": image, "channels": tuple(channels), "classes": len(task.labels)}, seed)
+    settings = {"image": image, "channels": tuple(channels), "classes": len(task.labels), "brightest": brightest}
+    network = ConvNet.from_settings(settings, seed)
     return Model(network, None, name=role, role=role, labels=task.labels).eval()

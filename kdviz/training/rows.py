@@ -34,8 +34,8 @@ class Rows:
         if "label" not in dataset.column_names:
             dataset = dataset.add_column("label", np.full(len(dataset), UNLABELLED))
         if "input_ids" in dataset.column_names:
-            ids = [np.asarray(row, np.int64) for row in dataset["input_ids"]]
-            types = [np.zeros_like(row) for row in ids]
+            ids = list(dataset.with_format("numpy")["input_ids"][:])  # in the type that they are kept in: images are many
+            types = [np.broadcast_to(np.zeros((), row.dtype), row.shape) for row in ids]  # zeros that take no memory
             labels = np.asarray(dataset["label"][:], np.int64)
             new = Encoded(ids, types, labels, np.array([len(row) for row in ids], np.int64), 0)
         else:
