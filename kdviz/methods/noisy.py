@@ -18,31 +18,15 @@ PREDICT = 128  # rows at a time
 
 
 @dataclass
-class CoDistillation(Method):
-    """Two students who check each other: labels that one finds implausible, the other does not learn.
-
-    Each of them: (1-α)·CE over the rows whose CE is among the smallest for the *other* one, + α·L_soft to the teacher,
-    + γ·τ²·KL to the other (no gradient). The share of rows kept falls from 1 to 1 - `drop` over the first half of the
-    run: networks learn what is common before they memorise what is odd (Han et al. 2018, co-teaching). The other has
-    the student's shape and other initial weights; the result is the first one.
-
-    alpha       : share of the teacher; 0 needs none
-    temperature : τ
-    peer        : γ
-    drop        : share of the labelled rows of a batch that is left out at the end: the noise that one expects
-    """
+class Remedy(Method):
+    """What both remedies share: (1-α) of the labels, α of the teacher at temperature τ; α = 0 needs no teacher, and then
+    the rows without a label are left out."""
 
     alpha: float = 0.5
     temperature: float = 4.0
-    peer: float = 1.0
-    drop: float = 0.2
 
     def __post_init__(self):
         check_mixing(self.alpha, self.temperature)
-        if not 0 <= self.drop < 1:
-            raise ValueError(f"drop={self.drop}: the share left out lies between 0 and below 1")
-        if self.peer < 0:
-            raise ValueError(f"peer={self.peer}: must be 0 or more")
 
     @property
     def needs(self):
@@ -50,6 +34,31 @@ class CoDistillation(Method):
 
     def phases(self, epochs):
         return [Phase("distil", epochs, rows="all" if self.alpha else "labelled")]
+
+
+@dataclass
+class CoDistillation(Remedy):
+    """Two students who check each other: labels that one finds implausible, the other does not learn.
+
+    Each of them: (1-α)·CE over the rows whose CE is among the smallest for the *other* one, + α·L_soft to the teacher,
+    + γ·τ²·KL to the other (no gradient). The share of rows kept falls from 1 to 1 - `drop` over the first half of the
+    run: networks learn what is common before they memorise what is odd (Han et al. 2018, co-teaching). The other has
+    the student's shape and other initial weights; the result is the first one.
+
+    alpha, temperature : as in `KD`; alpha=0 needs no teacher
+    peer        : γ
+    drop        : share of the labelled rows of a batch that is left out at the end: the noise that one expects
+    """
+
+    peer: float = 1.0
+    drop: float = 0.2
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.drop < 1:
+            raise ValueError(f"drop={self.drop}: the share left out lies between 0 and below 1")
+        if self.peer < 0:
+            raise ValueError(f"peer={self.peer}: must be 0 or more")
 
     def setup(self, ctx):
         self._other = ctx.train("other", newborn(ctx.student, ctx.seed + 1))
@@ -82,7 +91,7 @@ def plausible(losses, labels, share: float):
 
 
 @dataclass
-class LabelRefinement(Method):
+class LabelRefinement(Remedy):
     """Ask students who never saw a row's label what they think, and meet them halfway.
 
     The labelled rows are cut into folds; for each, a fresh student learns the labels of the other folds and predicts
@@ -94,24 +103,15 @@ class LabelRefinement(Method):
     folds              : 2 or more
     """
 
-    alpha: float = 0.5
-    temperature: float = 4.0
     beta: float = 0.5
     folds: int = 2
 
     def __post_init__(self):
-        check_mixing(self.alpha, self.temperature)
+        super().__post_init__()
         if not 0 <= self.beta <= 1:
             raise ValueError(f"beta={self.beta}: trust in the given label lies between 0 and 1")
         if self.folds < 2:
             raise ValueError(f"folds={self.folds}: a row needs a student who did not see it, so 2 or more")
-
-    @property
-    def needs(self):
-        return frozenset({"logits"}) if self.alpha else frozenset()
-
-    def phases(self, epochs):
-        return [Phase("distil", epochs, rows="all" if self.alpha else "labelled")]
 
     def setup(self, ctx):
         train = ctx.task["train"]
