@@ -24,7 +24,9 @@ from kdviz.check.claims import claim, interval
 __all__ = ["Diagnosis", "Exercise", "claim", "diagnose", "exercise", "exercises", "interval", "run"]
 
 CASES = 3  # random inputs per check: enough that no mistake agrees with the reference by chance
-_FAMILIES = ("vectors", "logits", "contextual", "features", "kronecker", "schedules", "averages", "samples", "universal")  # modules of this package that hold exercises
+_FAMILIES = (  # modules of this package that hold exercises
+    "vectors", "logits", "contextual", "features", "kronecker", "schedules", "paths", "averages", "samples", "noisy", "universal",
+)  # fmt: skip
 _EXERCISES: dict[str, Exercise] = {}
 
 

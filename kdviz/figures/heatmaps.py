@@ -71,6 +71,7 @@ def figure(
     chosen: int = 0,
     item: str = "",
     play: bool = False,
+    menu_name: str = "view",
 ) -> go.Figure:
     """Draw the views.
 
@@ -78,7 +79,7 @@ def figure(
     steps         : the slider's labels, none for no slider   start : the step on screen at first
     axis_names    : names of the columns' and of the rows' axis   joint : stands between two words in the hover
     chosen        : the view on screen at first   item : stands before a row's or column's name in the hover
-    play          : a button that runs through the steps
+    play          : a button that runs through the steps   menu_name : what the menu chooses, for a screen reader
     """
     traces, per_step, heat, axes = [], [[] for _ in steps], len(panels), {}
     for v, view in enumerate(views):
@@ -100,6 +101,8 @@ def figure(
     ]
     layout = _layout(views, panels, rows, columns, steps, step_prefix, start, axis_names, notes, chosen)
     layout |= {f"coloraxis{place + 1 if place else ''}": axis for place, axis in enumerate(axes.values())}
+    if len(views) > 1:
+        layout["updatemenus"][0]["name"] = menu_name
     if play:
         layout.setdefault("updatemenus", []).append(_play_button())
         layout["margin"]["t"] += 46 * (len(views) == 1)
@@ -179,7 +182,7 @@ def _layout(views, panels, rows, columns, steps, step_prefix, start, axis_names,
             "x": sum(domain) / 2, "xref": "paper", "xanchor": "center", "y": 1, "yref": "paper", "yanchor": "bottom",
         })
     if len(views) > 1:
-        layout["updatemenus"] = [_menu(views, count, chosen)]
+        layout["updatemenus"] = [menu([view.label for view in views], [view.title for view in views], count, chosen)]
     if steps:
         layout["sliders"] = [slider(steps, step_prefix, start, label_space + 30)]
     return layout
@@ -190,25 +193,23 @@ def _axis(labels: list[str]) -> dict:
     return {
         "tickmode": "array", "tickvals": list(range(len(labels))),
         "ticktext": [theme.token_text(label) for label in labels],
-        "showgrid": False, "zeroline": False, "ticks": "outside", "ticklen": 4, "tickcolor": "rgba(0,0,0,0)", "range": [-0.5, len(labels) - 0.5],
+        "showgrid": False, "zeroline": False, "ticklabelstandoff": 4, "range": [-0.5, len(labels) - 0.5],
     }
 
 
-def _menu(views: list[View], panels: int, chosen: int) -> dict:
+def menu(labels: list[str], titles: list[str], panels: int, chosen: int) -> dict:
+    """A menu of views, each with so many panels: shows the traces of one, and its title; plotly text."""
     return {
         "type": "dropdown", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "pad": {"b": 30}, "active": chosen,
         "bgcolor": theme.colour("control"), "font": {"size": theme.FONT_SIZE, "color": theme.colour("ink")},
         "buttons": [
             {
-                "label": view.label, "method": "update",
-                "args": [
-                    {"visible": [place // panels == v for place in range(panels * len(views))]},
-                    {"title.text": view.title},
-                ],
+                "label": label, "method": "update",
+                "args": [{"visible": [place // panels == v for place in range(panels * len(labels))]}, {"title.text": title}],
             }
-            for v, view in enumerate(views)
+            for v, (label, title) in enumerate(zip(labels, titles, strict=True))
         ],
-    }
+    }  # fmt: skip
 
 
 def _play_button() -> dict:

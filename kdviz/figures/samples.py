@@ -1,4 +1,4 @@
-"""Scores with their intervals over a setting, and the weights of single samples over training."""
+"""Scores with their intervals over a setting, and single samples over training: their weights, and which are memorised."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import numpy as np
 import plotly.graph_objects as go
 from scipy import stats
 
-from kdviz.figures import theme
+from kdviz.figures import heatmaps, theme
 from kdviz.figures.schedules import axes
 
 LINES_OF_A_GROUP = 25  # thin lines of single samples: more hide each other
+ROWS_OF_A_MAP = 150  # more would be thinner than two pixels
+OUTCOMES = ("right class", "another class", "the wrong label")
 
 
 def curves(x, scores, *, title: str, x_title: str, y_title: str = "accuracy") -> go.Figure:
@@ -36,6 +38,33 @@ def curves(x, scores, *, title: str, x_title: str, y_title: str = "accuracy") ->
         told.append(f"{name} is highest, {mean[best]:.3f}, at {x[best]}")
     axes(figure, x_title, f"{y_title} (mean over seeds, 95 % interval)")
     return theme.finish(figure, theme.text(title), f"{y_title} against {x_title}: {'; '.join(told)}.")
+
+
+def checkpoint_search(checkpoints, teacher, students) -> go.Figure:
+    """Score of students against the teacher checkpoint that each was distilled from; a star marks each one's best.
+
+    checkpoints : (X,) numbers of the checkpoints, in training order   teacher : (X,) their own scores
+    students    : name -> (seeds, X) scores, one row a seed
+    Raises ValueError when sizes disagree.
+    """
+    figure = curves(
+        checkpoints, {"teacher": teacher} | dict(students), title="Which checkpoint is the best teacher?",
+        x_title="teacher's checkpoint (epoch of its training)",
+    )  # fmt: skip
+    told = []
+    for trace, (name, scores) in zip(figure.data[1:], students.items()):
+        mean = np.atleast_2d(np.asarray(scores, float)).mean(0)
+        best = int(mean.argmax())
+        figure.add_scatter(
+            x=[checkpoints[best]], y=theme.compact(mean[[best]]), mode="markers", name=theme.text(f"best for {name}"),
+            marker={"symbol": "star-open", "size": 22, "color": trace.line.color, "line": {"width": 2}}, showlegend=False,
+            hovertemplate=f"best for {theme.text(name)}: checkpoint %{{x}}, %{{y:.3f}}<extra></extra>",
+        )  # fmt: skip
+        told.append(f"{name} scores best, {mean[best]:.3f}, with checkpoint {checkpoints[best]} and {mean[-1]:.3f} with the last")
+    figure.data[0].line.dash = "dot"
+    own = np.asarray(teacher, float)
+    alt = f"Accuracy against the teacher's checkpoint: the teacher itself goes from {own[0]:.3f} to {own[-1]:.3f}; {'; '.join(told)}."
+    return theme.finish(figure, figure.layout.title.text, alt)
 
 
 def sample_weights(visits, shares, groups, *, name: str = "λ, share of the teacher") -> go.Figure:
@@ -71,3 +100,43 @@ def sample_weights(visits, shares, groups, *, name: str = "λ, share of the teac
     axes(figure, "visit of the sample (epoch)", name)
     figure.update_yaxes(range=[-0.02, 1.02])
     return theme.finish(figure, "To whom does each sample listen?", f"{name} over {len(visits)} visits. {'; '.join(told)}.")
+
+
+def memorised(visits, answers, given, true) -> go.Figure:
+    """What students answer to items whose label is wrong, over training: the right class, another, or the wrong label.
+
+    visits  : (V,) names of the visits, such as epochs
+    answers : method -> (rows, V) predicted classes; a menu chooses among methods
+    given, true : (rows,) the wrong label and the right one
+    Items are sorted by how often they were answered with their wrong label; of many, an even choice is shown.
+    Raises ValueError when sizes disagree, or a label is not wrong.
+    """
+    given, true = np.asarray(given), np.asarray(true)
+    if (same := int((given == true).sum())) or not len(given):
+        raise ValueError(f"{same} of {len(given)} labels are right: pass only items whose given label is wrong, at least one")
+    maps, told = {}, []
+    for name, values in answers.items():
+        values = np.asarray(values)
+        if values.shape != (len(given), len(visits)):
+            raise ValueError(f"answers of {name!r} have shape {values.shape}; wanted are ({len(given)}, {len(visits)})")
+        fooled, right = values == given[:, None], values == true[:, None]
+        codes = np.where(fooled, 2.0, np.where(right, 0.0, 1.0))[np.argsort(fooled.sum(1), kind="stable")]
+        maps[name] = codes[np.unique(np.linspace(0, len(codes) - 1, min(len(codes), ROWS_OF_A_MAP)).round().astype(int))]
+        told.append(f"{name}: {fooled[:, 0].mean():.0%} memorised at first, {fooled[:, -1].mean():.0%} at the end")
+    shades = [theme.colour(part) for part in ("teacher", "blank", "student")]
+    scale = [[edge / 3, shade] for place, shade in enumerate(shades) for edge in (place, place + 1)]
+    figure, places = go.Figure(), list(range(len(visits)))
+    for number, (name, codes) in enumerate(maps.items()):
+        figure.add_heatmap(
+            z=theme.compact(codes), x=places, visible=number == 0, zmin=-0.5, zmax=2.5, colorscale=scale, xgap=1,
+            colorbar={"tickvals": [0, 1, 2], "ticktext": list(OUTCOMES), "title": {"text": "answers"}, "outlinewidth": 0},
+            hovertemplate=f"item %{{y}}, visit %{{x}}: %{{z:.0f}} (0 right class, 1 another, 2 the wrong label)<br>{theme.text(name)}<extra></extra>",
+        )  # fmt: skip
+    axes(figure, "visit (epoch)", "items with a wrong label, most memorised last", height=520)
+    figure.update_xaxes(tickvals=places, ticktext=[theme.token_text(str(visit)) for visit in visits], showgrid=False)
+    titles = [f"Who memorises wrong labels? {theme.text(name)}" for name in maps]
+    if len(maps) > 1:
+        figure.update_layout(updatemenus=[heatmaps.menu([theme.text(name) for name in maps], titles, 1, 0)], margin={"t": 110})
+    alt = f"Items with a wrong label, one a row, over {len(visits)} visits, coloured by what the student answers. {'; '.join(told)}."
+    notes = (f"{len(codes)} of {len(given):,} items",) if len(codes) < len(given) else ()
+    return theme.finish(figure, titles[0], alt, notes)

@@ -15,6 +15,8 @@ TEACHER, STUDENT = np.array([-1.0, 0.5, 3.0]), RNG.normal(size=(40, 3))
 PHIS = np.repeat([0.25, 0.5, 0.75, 1.0], 10)
 SHARES = RNG.uniform(size=(300, 6))
 FLIPPED = np.arange(300) < 60
+TRUE = RNG.integers(0, 5, 200)
+GIVEN, ANSWERS = (TRUE + 1) % 5, RNG.integers(0, 5, (200, 6))
 RADII = np.linspace(-1, 1, 21)
 BOWL = RADII**2 + 0.1
 GRID = RADII[:, None] ** 2 + 2 * RADII**2
@@ -24,6 +26,8 @@ FIGURES = {
     "growing_teacher": lambda: kd.figures.growing_teacher(range(40), PHIS, TEACHER, STUDENT, LABELS),
     "logit_path": lambda: kd.figures.logit_path(PHIS, TEACHER, {"student": STUDENT, "<b>x</b>": STUDENT + 1}, (0, 2), LABELS),
     "curves": lambda: kd.figures.curves([0, 0.2, 0.4], {"KD": SHARES[:5, :3], "<b>one</b>": SHARES[0, :3]}, title="Score against noise", x_title="noise"),
+    "checkpoint_search": lambda: kd.figures.checkpoint_search([1, 2, 4], [0.5, 0.7, 0.9], {"small": SHARES[:5, :3], "<b>tiny</b>": SHARES[5:8, :3]}),
+    "memorised": lambda: kd.figures.memorised(range(1, 7), {"labels": ANSWERS, "<b>KD</b>": ANSWERS[:, ::-1]}, GIVEN, TRUE),
     "sample_weights": lambda: kd.figures.sample_weights(range(6), SHARES, {"<b>flipped</b>": FLIPPED, "others": ~FLIPPED}),
     "landscape": lambda: kd.figures.landscape(RADII, {"KD": BOWL, "<b>SWA</b>": np.stack([BOWL, BOWL / 2])}),
     "landscape_grid": lambda: kd.figures.landscape(RADII, {"KD": GRID, "<b>SWA</b>": GRID / 2}),
@@ -82,6 +86,35 @@ def test_curves_are_means_with_t_intervals():
     assert single.error_y.array is None
 
 
+def test_the_search_marks_the_best_checkpoint_of_every_student():
+    figure = FIGURES["checkpoint_search"]()
+    teacher, small, tiny, *stars = figure.data
+    np.testing.assert_allclose(drawn(teacher), [0.5, 0.7, 0.9], rtol=1e-3)
+    assert teacher.line.color == kd.theme.colour("teacher") and len(stars) == 2
+    for line, star, rows in ((small, stars[0], SHARES[:5, :3]), (tiny, stars[1], SHARES[5:8, :3])):
+        best = rows.mean(0).argmax()
+        assert star.x == ([1, 2, 4][best],) and star.marker.color == line.line.color
+        np.testing.assert_allclose(drawn(star), [rows.mean(0).max()], rtol=1e-3)
+        assert f"with checkpoint {[1, 2, 4][best]}" in figure.layout.meta["alt"]
+
+
+def test_memorised_items_are_those_answered_with_their_wrong_label():
+    figure = FIGURES["memorised"]()
+    first, second = figure.data
+    assert first.visible and not second.visible
+    fooled = (ANSWERS == GIVEN[:, None]).sum(1)
+    kept = np.unique(np.linspace(0, 199, 150).round().astype(int))
+    shown = drawn(first, "z")
+    np.testing.assert_array_equal((shown == 2).sum(1), np.sort(fooled)[kept])
+    order = np.argsort(fooled, kind="stable")[kept]
+    np.testing.assert_array_equal(shown == 0, ANSWERS[order] == TRUE[order, None])
+    assert figure.layout.meta["notes"] == ["150 of 200 items"] or figure.layout.meta["notes"] == ("150 of 200 items",)
+    assert f"labels: {(ANSWERS == GIVEN[:, None])[:, 0].mean():.0%} memorised at first" in figure.layout.meta["alt"]
+    buttons = figure.layout.updatemenus[0].buttons
+    assert [button.args[0]["visible"] for button in buttons] == [[True, False], [False, True]]
+    np.testing.assert_array_equal(drawn(second, "z")[:, 0] == 2, shown[:, -1] == 2)
+
+
 def test_groups_of_samples_are_drawn_apart():
     thin, thick, *_ = FIGURES["sample_weights"]().data
     np.testing.assert_allclose(drawn(thick), SHARES[:60].mean(0), rtol=1e-3)
@@ -105,6 +138,9 @@ def test_slices_are_what_was_measured():
     (lambda: kd.figures.growing_teacher(range(3), PHIS, TEACHER, STUDENT, LABELS), "3 steps and 3 labels"),
     (lambda: kd.figures.logit_path(PHIS, TEACHER, {"s": STUDENT[:, :2]}, (0, 1), LABELS), r"shape \(40, 2\)"),
     (lambda: kd.figures.curves([1], {"s": [[1, 2]]}, title="x", x_title="y"), r"shape \(1, 2\)"),
+    (lambda: kd.figures.memorised([1, 2], {"KD": ANSWERS}, GIVEN, TRUE), r"shape \(200, 6\); wanted are \(200, 2\)"),
+    (lambda: kd.figures.memorised([1], {"KD": ANSWERS[:, :1]}, np.r_[TRUE[:3], GIVEN[3:]], TRUE), "3 of 200 labels are right"),
+    (lambda: kd.figures.checkpoint_search([1], [0.5], {"s": [[1, 2]]}), r"shape \(1, 2\)"),
     (lambda: kd.figures.sample_weights(range(6), SHARES, {"none": FLIPPED & ~FLIPPED}), "'none' has no member"),
     (lambda: kd.figures.sample_weights(range(5), SHARES, {"all": FLIPPED}), "do not fit 5 visits"),
     (lambda: kd.figures.landscape(RADII, {"KD": BOWL[:3]}), "21 radii"),
