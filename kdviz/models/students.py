@@ -37,7 +37,8 @@ def build_student(
                    the student cannot know it. ``"full"`` keeps every row (30,522 × hidden weights for MiniLM's).
     init_from    : a BERT teacher of the same width, heads and feed-forward width. Its embeddings and evenly spaced
                    layers (6 → 2: layers 3 and 6) are copied; pooler and classifier start new.
-    seed         : of the initial weights; the same in every process, and the global random state is not touched
+    seed         : of the initial weights; the same in every process, and the global random state is not touched.
+                   They are drawn with BERT's deviation of 0.02 times √(768 / hidden) [ours]
     tokenizer    : the teacher's, when it is not the packaged MiniLM's (taken from `init_from` when that is given)
     architecture : ``"bert"``; ``"bilstm"`` or ``"cnn"``, which have no heads and no feed-forward width of their own
     Raises ValueError when the shape is impossible or does not fit `init_from` (both values are named).
@@ -74,6 +75,8 @@ def build_student(
             "num_hidden_layers": layers,
             "num_attention_heads": heads,
             "intermediate_size": intermediate,
+            # BERT's 0.02 suits a width of 768; a narrow layer that starts as small hands hardly anything on
+            "initializer_range": 0.02 * (768 / hidden) ** 0.5,
             "max_position_embeddings": POSITIONS,
             "pad_token_id": pad,
             "id2label": dict(enumerate(task.labels)),

@@ -66,6 +66,13 @@ def test_seed_fixes_the_weights_and_leaves_the_global_generator_alone(task):
     assert not torch.equal(weights[0], weights[2])
 
 
+@pytest.mark.parametrize("hidden", [48, 768])
+def test_narrow_students_start_with_larger_weights(task, hidden):
+    student = kd.build_student(task, layers=1, hidden=hidden, heads=4, intermediate=96)
+    matrices = torch.cat([weight.flatten() for weight in student.parameters() if weight.ndim > 1])
+    assert matrices.std().item() == pytest.approx(0.02 * (768 / hidden) ** 0.5, rel=0.05)
+
+
 def test_another_process_builds_the_same_student(task, student):
     code = (
         "import kdviz as kd; from tests.models.conftest import tiny_task;"
