@@ -53,7 +53,7 @@ def layer_relation(states, token: int | str = 0, *, sentence: int = 0, relation:
     )
     return heatmaps.figure(
         views, panels, labels, labels, alt=alt, axis_names=("layer", "layer"), joint="and", notes=notes, chosen=chosen,
-        item="layer ",
+        item="layer ", menu_name="word",
     )
 
 

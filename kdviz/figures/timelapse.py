@@ -71,5 +71,5 @@ def replay(steps, students, teacher=None, *, sentence: int = 0, relation: str = 
     )
     return heatmaps.figure(
         views, panels, [tokens] * len(panels), [tokens] * len(panels), alt=alt, steps=[f"{steps[c]:,}" for c in chosen],
-        step_prefix="training step ", start=0, notes=notes, chosen=last, play=True,
+        step_prefix="training step ", start=0, notes=notes, chosen=last, play=True, menu_name="layer",
     )

@@ -143,6 +143,6 @@ def word_angles(states, vertex: int | str, *, sentence: int = 0, window: int | N
     return heatmaps.figure(
         views, panels, [tokens] * len(panels), [tokens] * len(panels), alt=alt,
         steps=[layer_label(pair) for pair in layers], step_prefix=layer_prefix(layers), start=len(layers) - 1,
-        axis_names=("word k", "word i"), joint="∠", chosen=vertex if all_fit else 0,
+        axis_names=("word k", "word i"), joint="∠", chosen=vertex if all_fit else 0, menu_name="vertex",
         notes=(*notes, *_layer_note(models, layers), *_window_note(window)),
     )
