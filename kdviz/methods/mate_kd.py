@@ -27,12 +27,11 @@ class Generator(nn.Module):
         self.body = copy.deepcopy(model, {id(model.tokenizer): model.tokenizer}).requires_grad_(True)
         self.register_buffer("allowed", allowed & readable(model))
 
-    def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
-        """(B, n) -> scores (B, n, V), very low where a word must not be written."""
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor, words: Tensor) -> Tensor:
+        """(B, n) -> scores (B, n, K) of the K words, very low where a word must not be written."""
         hidden = self.body(ids, mask, types, want={"hidden"}).hidden[:, -1]
-        table = self.body.network.embedding.weight
-        rows = torch.arange(len(self.allowed), device=ids.device) if self.body.rows is None else self.body.rows
-        return (hidden @ table.T)[..., rows].masked_fill(~self.allowed, torch.finfo(hidden.dtype).min / 4)
+        table = self.body.network.embedding.weight[words if self.body.rows is None else self.body.rows[words]]
+        return (hidden @ table.T).masked_fill(~self.allowed[words], torch.finfo(hidden.dtype).min / 4)
 
 
 def readable(model) -> Tensor:
@@ -102,10 +101,11 @@ class MateKD(Method):
             self.ascend(batch, chosen, ctx)
         with torch.no_grad():
             written = self.rewrite(batch, chosen, ctx.student.tokenizer)
+            ids = written["words"][written["one_hot"].argmax(-1)]
         if ctx.at.phase_step % max(1, ctx.at.phase_steps // 20) == 0:
             ctx.record("original", batch.input_ids[:TEXTS])
-            ctx.record("rewritten", written[:TEXTS].argmax(-1))
-        return {"one_hot": written}
+            ctx.record("rewritten", ids[:TEXTS])
+        return written
 
     def perturbs(self, at) -> bool:
         return True
@@ -116,17 +116,22 @@ class MateKD(Method):
         drawn = torch.rand(batch.input_ids.shape, device=batch.input_ids.device) < self.mask_share
         return drawn & batch.attention_mask.bool() & ~special
 
-    def rewrite(self, batch, chosen: Tensor, tokenizer) -> Tensor:
-        """x' as one-hots (B, n, V): words at `chosen` are the generator's, all others stay."""
+    def rewrite(self, batch, chosen: Tensor, tokenizer) -> dict[str, Tensor]:
+        """x' as "one_hot" (B, n, K) over the ids "words" (K,): words at `chosen` are the generator's, all others stay.
+
+        The K ids are those that may be written and those of the batch: of the tokenizer's V, most are neither.
+        """
+        words = torch.cat([self.writer.allowed.nonzero().flatten(), batch.input_ids.flatten()]).unique()
         masked = batch.input_ids.masked_fill(chosen, tokenizer.mask_token_id)
-        scores = self.writer(masked, batch.attention_mask, batch.token_type_ids)
-        own = F.one_hot(batch.input_ids, scores.shape[-1]).to(scores.dtype)
-        return torch.where(chosen.unsqueeze(-1), straight_through(scores, self.gumbel), own)
+        scores = self.writer(masked, batch.attention_mask, batch.token_type_ids, words)
+        own = F.one_hot(torch.searchsorted(words, batch.input_ids), len(words)).to(scores.dtype)
+        one_hot = torch.where(chosen.unsqueeze(-1), straight_through(scores, self.gumbel), own)
+        return {"one_hot": one_hot, "words": words}
 
     def ascend(self, batch, chosen: Tensor, ctx) -> None:
         """One step of the generator up the disagreement; neither network keeps a gradient of it."""
-        one_hot = self.rewrite(batch, chosen, ctx.student.tokenizer)
-        inputs = {"one_hot": one_hot, "attention_mask": batch.attention_mask, "token_type_ids": batch.token_type_ids}
+        inputs = {"attention_mask": batch.attention_mask, "token_type_ids": batch.token_type_ids}
+        inputs |= self.rewrite(batch, chosen, ctx.student.tokenizer)
         was_training = ctx.student.training
         ctx.student.eval()
         gap = self.disagreement(ctx.student(None, **inputs).logits, ctx.teacher(None, **inputs).logits, ctx.at)

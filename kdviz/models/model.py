@@ -83,12 +83,14 @@ class Model(nn.Module):
     device = property(lambda self: next(self.network.parameters()).device, doc="Where the weights are.")
 
     def forward(
-        self, input_ids, attention_mask, token_type_ids=None, *, want=frozenset({"logits"}), one_hot=None
+        self, input_ids, attention_mask, token_type_ids=None, *, want=frozenset({"logits"}), one_hot=None,
+        words=None,
     ) -> Outputs:
         """Run the network and return what `want` names (a subset of `fields`), and only that.
 
         input_ids, attention_mask, token_type_ids : (B, n), ids of the tokenizer, 1/True for real tokens
         one_hot : (B, n, V) weights over the tokenizer's V tokens; replaces input_ids, differentiable (MATE-KD)
+        words   : (K,) the ids that one_hot is over, (B, n, K), when that is not all of them: most of V is never needed
         Raises ValueError when a field is not offered or shapes disagree.
         """
         want = frozenset(want)
@@ -102,11 +104,11 @@ class Model(nn.Module):
             raise ValueError(f"{shape[1]} tokens, but {self.name!r} reads at most {self.max_length}: cut the input")
         vectors = None
         if one_hot is not None:
-            size = len(self.tokenizer)
-            if one_hot.shape[2] != size:
-                raise ValueError(f"one_hot is over {one_hot.shape[2]} tokens, the tokenizer has {size}")
-            table = self.network.embedding.weight
-            table = table[:size] if self.rows is None else table[self.rows]
+            told = "the tokenizer has" if words is None else "`words` has"
+            words = torch.arange(len(self.tokenizer), device=self.device) if words is None else words
+            if one_hot.shape[2] != len(words):
+                raise ValueError(f"one_hot is over {one_hot.shape[2]} tokens, {told} {len(words)}")
+            table = self.network.embedding.weight[words if self.rows is None else self.rows[words]]
             vectors, input_ids = one_hot.to(table.dtype) @ table, None
         elif self.rows is not None:
             input_ids = self.rows[input_ids]

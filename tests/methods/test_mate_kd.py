@@ -58,9 +58,9 @@ def test_only_chosen_real_words_are_rewritten_and_with_readable_words():
     special = torch.tensor(ctx.student.tokenizer.all_special_ids)
     changed = 0
     for _ in range(20):
-        one_hot = method.perturb(batch, ctx)["one_hot"]
+        one_hot, words = method.perturb(batch, ctx).values()
         assert set(one_hot.unique().tolist()) == {0.0, 1.0} and (one_hot.sum(-1) == 1).all()
-        written = one_hot.argmax(-1)
+        written = words[one_hot.argmax(-1)]
         fixed = torch.isin(batch.input_ids, special) | (batch.attention_mask == 0)
         assert torch.equal(written[fixed], batch.input_ids[fixed])
         new = written[written != batch.input_ids]
@@ -69,6 +69,19 @@ def test_only_chosen_real_words_are_rewritten_and_with_readable_words():
     words = int((~fixed).sum())
     assert 0.3 < changed / (20 * words) < 0.6, "about the share that is asked for"
     assert torch.equal(ctx.recorded["original"], batch.input_ids[:4])
+
+
+def test_one_hots_over_some_words_read_like_the_ids_themselves():
+    method = MateKD(mask_share=0.5)
+    ctx, batch = stage(method)
+    new = method.rewrite(batch, method.places(batch, ctx.student.tokenizer), ctx.student.tokenizer)
+    assert new["one_hot"].shape[-1] == len(new["words"]) < len(ctx.student.tokenizer) / 100
+    ids = new["words"][new["one_hot"].argmax(-1)]
+    for model in (ctx.student, ctx.teacher):
+        there = model(None, batch.attention_mask, batch.token_type_ids, **new).logits
+        assert_close(there, model(ids, batch.attention_mask, batch.token_type_ids).logits)
+        everything = F.one_hot(ids, len(model.tokenizer)).float()
+        assert_close(there, model(None, batch.attention_mask, batch.token_type_ids, one_hot=everything).logits)
 
 
 def test_the_generator_climbs_in_its_part_of_the_cycle_only():
@@ -94,8 +107,8 @@ def test_climbing_raises_the_disagreement():
         torch.manual_seed(1)
         values = []
         for _ in range(30):
-            one_hot = method.rewrite(batch, chosen, ctx.student.tokenizer)
-            out = [m(None, batch.attention_mask, batch.token_type_ids, one_hot=one_hot).logits for m in (ctx.student, ctx.teacher)]
+            new = method.rewrite(batch, chosen, ctx.student.tokenizer)
+            out = [m(None, batch.attention_mask, batch.token_type_ids, **new).logits for m in (ctx.student, ctx.teacher)]
             values.append(method.disagreement(*out, ctx.at))
         return torch.stack(values)
 
