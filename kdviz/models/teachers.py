@@ -130,20 +130,9 @@ def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
         f"restore it with: git checkout -- data/teachers/{task.name} "
         f"(or make it again: python -m kdviz.training.adapt {task.name})"
     )
-    for path in (*files, log):
-        if not path.is_file():
-            known = sorted(p.name for p in (adapter_folder(task) / "trajectory").glob("epoch-*"))
-            epochs = f"; the trajectory has {', '.join(known) or 'no epochs'}" if checkpoint is not None else ""
-            raise FileNotFoundError(f"{path} is missing{epochs}; {fix}")
-    try:
-        made = json.loads(log.read_text(encoding="utf-8"))
-        expected = [made["sha256"][path.relative_to(adapter_folder(task)).as_posix()] for path in files]
-        base, data = made["base_sha256"], made["data_sha256"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{log} is damaged ({error!r}); {fix}") from error
-    for path, known in zip(files, expected):
-        if (found := file_sha256(path)) != known:
-            raise ValueError(f"{path} is damaged: its SHA-256 is {found}, expected {known}; {fix}")
+    known = sorted(p.name for p in (adapter_folder(task) / "trajectory").glob("epoch-*"))
+    epochs = f"; the trajectory has {', '.join(known) or 'no epochs'}" if checkpoint is not None else ""
+    base, data = checked_files(files, log, ("base_sha256", "data_sha256"), fix, epochs)
     if base != WEIGHTS_SHA256:
         raise ValueError(f"{place} was made for weights {base}, the packaged ones are {WEIGHTS_SHA256}; {fix}")
     train = task.folder / "train.parquet"
@@ -153,6 +142,26 @@ def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
             f"with: git checkout -- data/{task.name} (or adapt again: python -m kdviz.training.adapt {task.name})"
         )
     return merge(classifier(folder, task.labels), place, task.labels)
+
+
+def checked_files(files, log: Path, wanted, fix: str, more: str = "") -> list:
+    """These entries of the log that tells how adapter files were made, once each file has the SHA-256 that it names.
+
+    Raises FileNotFoundError (`more` said) or ValueError naming the file, with the fix.
+    """
+    for path in (*files, log):
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing{more}; {fix}")
+    try:
+        made = json.loads(log.read_text(encoding="utf-8"))
+        expected = [made["sha256"][path.relative_to(log.parent).as_posix()] for path in files]
+        entries = [made[name] for name in wanted]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{log} is damaged ({error!r}); {fix}") from error
+    for path, known in zip(files, expected):
+        if (found := file_sha256(path)) != known:
+            raise ValueError(f"{path} is damaged: its SHA-256 is {found}, expected {known}; {fix}")
+    return entries
 
 
 def classifier(folder: Path, labels):
