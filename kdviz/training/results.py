@@ -8,16 +8,18 @@ a table are gathered in ``data/results/<table>.parquet`` and ``.csv``. What is f
 from __future__ import annotations
 
 import fnmatch
+import functools
 import importlib.metadata
 import json
 import os
 import platform
 import subprocess
-import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -99,13 +101,11 @@ def select(pattern: str | None, among: Iterable[Experiment] | None = None) -> li
 
 def run_one(experiment: Experiment) -> dict:
     """Run one experiment and return its row: scores per split, command, commit, versions, seconds."""
-    from kdviz.data.task import load_task
     from kdviz.models.students import build_student
-    from kdviz.models.teachers import load_teacher
     from kdviz.training.distill import distill
 
-    started = time.perf_counter()
-    task = load_task(experiment.task)
+    started = time.process_time()
+    task = _task(experiment.task)
     if experiment.rows is not None:
         task = task.subset(experiment.rows)
     # the vocabulary comes from all texts, so that every share of labels trains the same student
@@ -114,7 +114,7 @@ def run_one(experiment: Experiment) -> dict:
         task = task.with_labels(experiment.labels, seed=experiment.seed)
     method = experiment.build()
     reads = bool(method.needs) or method.needs_live_teacher
-    teacher = load_teacher("minilm", task) if reads else None
+    teacher = _teacher(experiment.task) if reads else None
     run = distill(
         student, teacher, task, method, seed=experiment.seed, cache_dtype="float16", progress="off", **experiment.settings
     )
@@ -123,7 +123,7 @@ def run_one(experiment: Experiment) -> dict:
         "seed": experiment.seed, "dev": float(run.dev["dev_accuracy"].max()),
         **{split: scores["accuracy"] for split, scores in run.scores.items()},
         "steps": len(run.history), "weights": sum(p.numel() for p in run.student.parameters()),
-        "seconds": round(time.perf_counter() - started, 1),
+        "seconds": round(time.process_time() - started, 1),  # of one core: other programs do not count
         "settings": json.dumps(run.settings, sort_keys=True),
         "command": f"kdviz run results --only '{experiment.name}'",
         "commit": commit(), "python": platform.python_version(),
@@ -132,6 +132,21 @@ def run_one(experiment: Experiment) -> dict:
     return about
 
 
+@functools.cache
+def _task(name: str):
+    from kdviz.data.task import load_task
+
+    return load_task(name)
+
+
+@functools.cache
+def _teacher(task: str):
+    from kdviz.models.teachers import load_teacher
+
+    return load_teacher("minilm", _task(task))
+
+
+@functools.cache
 def commit() -> str:
     """The commit that is checked out, with "+" when files of the package differ from it; "" outside a clone."""
     root = data_dir().parent
@@ -188,30 +203,27 @@ class Results:
 
 
 def run_many(chosen: list[Experiment], results: Results, again: bool = False, workers: int = 2, say=print) -> int:
-    """Run what is not finished, each in a process of one thread, `workers` at a time; returns how many failed."""
+    """Run what is not finished, in `workers` processes of one thread each; returns how many failed."""
     todo = [one for one in chosen if again or not results.done(one)]
     say(f"{len(chosen)} experiments, {len(chosen) - len(todo)} finished before, {len(todo)} to run")
-
-    def work(experiment: Experiment) -> bool:
-        command = [sys.executable, "-m", "kdviz.training.results", experiment.name, str(results.folder)]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        say(done.stdout.strip().splitlines()[-1] if done.returncode == 0 else f"{experiment.name} FAILED\n{done.stderr[-2000:]}")
-        return done.returncode == 0
-
-    with ThreadPoolExecutor(workers) as pool:
-        fine = list(pool.map(work, todo))
+    os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
+    failed = 0
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        rows = {pool.submit(work, one.name, str(results.folder)): one.name for one in todo}
+        for number, future in enumerate(as_completed(rows), 1):
+            if error := future.exception():
+                failed += 1
+                told = "".join(traceback.format_exception(error))[-2000:]
+                say(f"{rows[future]} FAILED\n{told}")
+            else:
+                say(f"{number}/{len(todo)} {future.result()}")
     results.gather()
-    return len(fine) - sum(fine)
+    return failed
 
 
-def main(name: str, folder: str) -> None:
-    """One experiment in this process, into `folder`."""
+def work(name: str, folder: str) -> str:
+    """One experiment in this process, its row into `folder`; returns a line that says how it went."""
     (experiment,) = [one for one in experiments() if one.name == name]
     row = run_one(experiment)
     Results(folder).add(experiment, row)
-    print(f"{name}: test {row['test']:.3f}, dev {row['dev']:.3f}, {row['seconds']:.0f} s", flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    return f"{name}: test {row['test']:.3f}, dev {row['dev']:.3f}, {row['seconds']:.0f} s"

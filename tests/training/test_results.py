@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -70,20 +72,18 @@ def test_rows_are_gathered_replaced_and_known(tmp_path):
     assert pd.read_csv(tmp_path / "quick.csv")["test"].tolist() == [0.7, 0.5]
 
 
-def test_the_command_runs_what_is_missing_and_says_what_failed(tmp_path, monkeypatch, capsys):
+def test_what_is_missing_is_run_and_what_failed_is_said(tmp_path, monkeypatch, capsys):
     ran = []
 
-    def pretend(command, env, **kwargs):
-        name, folder = command[-2:]
-        ran.append(name)
-        assert env["OMP_NUM_THREADS"] == "1"
-        (experiment,) = select(name)
+    def pretend(experiment):
+        ran.append(experiment.name)
+        assert os.environ["OMP_NUM_THREADS"] == "1"
         if experiment.seed == 3:
-            return type("Done", (), {"returncode": 1, "stdout": "", "stderr": "it broke"})()
-        Results(folder).add(experiment, row_of(experiment))
-        return type("Done", (), {"returncode": 0, "stdout": f"{name}: fine\n", "stderr": ""})()
+            raise RuntimeError("it broke")
+        return row_of(experiment, seconds=1.0)
 
-    monkeypatch.setattr(module.subprocess, "run", pretend)
+    monkeypatch.setattr(module, "run_one", pretend)
+    monkeypatch.setattr(module, "ProcessPoolExecutor", lambda workers, context: ThreadPoolExecutor(workers))
     words = ["run", "results", "--only", "quick/*", "--folder", str(tmp_path)]
     assert cli.main(words) == 1
     told = capsys.readouterr().out
@@ -96,3 +96,10 @@ def test_the_command_runs_what_is_missing_and_says_what_failed(tmp_path, monkeyp
     listed = capsys.readouterr().out
     assert listed.count("done  ") == 4 and "open  quick/reviews/1/labels only/3" in listed
     assert cli.main(["run", "results", "--only", "nothing"]) == 1
+
+
+def test_a_row_is_run_in_a_process_of_its_own(tmp_path):
+    assert module.run_many(select(CHEAP), Results(tmp_path), workers=1, say=(told := []).append) == 0
+    assert told[-1].startswith(f"1/1 {CHEAP}: test 0.")
+    (row,) = Results(tmp_path).table("quick").to_dict("records")
+    assert row["seconds"] > 0 and row["command"] == f"kdviz run results --only '{CHEAP}'"
