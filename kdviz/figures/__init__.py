@@ -24,6 +24,8 @@ _HOMES = {
     "layer_relation": "layers",
     "logit_path": "schedules",
     "memorised": "samples",
+    "picked_copies": "picks",
+    "picked_share": "picks",
     "probe_accuracy": "attention_layers",
     "replay": "timelapse",
     "rewrites": "rewriting",

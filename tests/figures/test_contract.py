@@ -38,6 +38,12 @@ def climbs(count):
     return steps, 1 + np.sin(steps / 5), np.exp(-steps / 30), steps % 10 < 3
 
 
+def picks(tokens):
+    copies = [f"copy {k}" for k in range(tokens)] if isinstance(tokens, int) else list(tokens)
+    badness = np.random.default_rng(0).random((30, len(copies)))
+    return kd.figures.picked_copies("a text", copies, range(0, 90, 3), badness, 2)
+
+
 FIGURES = {
     "word_relation": lambda tokens: kd.figures.word_relation(pair(tokens)),
     "word_relation_one": lambda tokens: kd.figures.word_relation(make_states(tokens=tokens)),
@@ -48,6 +54,7 @@ FIGURES = {
     "attention": lambda tokens: kd.figures.attention(pair(tokens, heads=4)),
     "replay": lambda tokens: kd.figures.replay(range(6), snapshots(tokens), make_states(tokens=tokens)),
     "replay_student": lambda tokens: kd.figures.replay(range(40), snapshots(tokens, 40)),
+    "picked_copies": lambda tokens: picks(tokens),
     "soft_targets": lambda tokens: kd.figures.soft_targets(
         [[2.0] + [0.5] * ((tokens if isinstance(tokens, int) else len(tokens)) - 1)],
         [f"class {k}" for k in range(tokens)] if isinstance(tokens, int) else tokens, names=["teacher"]
@@ -136,13 +143,15 @@ def test_tokens_can_be_read_back_literally(name):
         labels = [button.label.partition(": ")[2] for button in figure.layout.updatemenus[0].buttons]
     elif name == "layer_path":
         labels = [trace.name.partition(": ")[2] for trace in FIGURES[name](HOSTILE).data[: len(HOSTILE)]]
+    elif name == "picked_copies":
+        labels = list(FIGURES[name](HOSTILE).layout.yaxis.ticktext)
     elif name == "rewrites":
         labels = [row[0] for row in FIGURES[name](HOSTILE).data[0].text]
     elif name == "disagreement":  # it shows no tokens
         return
     else:
         labels = list(FIGURES[name](HOSTILE).layout.xaxis.ticktext)
-    longest = 24 if name == "soft_targets" else 14
+    longest = {"soft_targets": 24, "picked_copies": 60}.get(name, 14)
     expected = [kd.theme.visible(token) for token in HOSTILE]
     expected = [token if len(token) <= longest else token[: longest - 1] + "…" for token in expected]
     assert [html.unescape(label) for label in labels] == expected
@@ -171,7 +180,7 @@ def test_the_slider_changes_the_data_and_nothing_else(name):
 
 @every_figure
 def test_notes_of_the_states_are_shown(name):
-    if name in ("soft_targets", "word_relation_one", "rewrites", "disagreement") or name.startswith("replay"):
+    if name in ("soft_targets", "word_relation_one", "rewrites", "disagreement", "picked_copies") or name.startswith("replay"):
         return
     note = "cut to 128 of 2,310 tokens <b>"
     figure = {
