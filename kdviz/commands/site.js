@@ -4,3 +4,11 @@ document.querySelectorAll(".drawing").forEach(function (place) {
   var node = place.querySelector("div");
   Plotly.newPlot(node, figure).then(function () { dressPlotly(node, Plotly); });
 });
+// A formula that is wider than the page can be scrolled; then the keyboard must reach it.
+function reachFormulas() {
+  document.querySelectorAll("math[display=block]").forEach(function (formula) {
+    if (formula.scrollWidth > formula.clientWidth) formula.setAttribute("tabindex", "0");
+  });
+}
+reachFormulas();
+addEventListener("resize", reachFormulas);

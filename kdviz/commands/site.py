@@ -141,7 +141,7 @@ def _highlighting() -> str:
 
 
 def _page(title: str, body: str, figures: bool = False) -> str:
-    scripts = '<script src="plotly.min.js"></script><script src="figures.js"></script>' if figures else ""
+    scripts = ('<script src="plotly.min.js"></script>' if figures else "") + '<script src="figures.js"></script>'
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 import pytest
 
 import kdviz as kd
+from tests.browser.axe import hindrances
 from tests.figures.made import HOSTILE, drawn, make_states
 
 PLOT = "document.querySelector('.js-plotly-plot')"
@@ -81,6 +82,7 @@ def assert_shows(page, figure, step: int, view: int) -> None:
 def test_drawn_without_network(opened, shots, name):
     page = opened(FIGURES[name](12))
     assert page.locator(".main-svg").first.bounding_box()["height"] > 300
+    assert hindrances(page) == []
     page.screenshot(path=shots / f"{name}.png", full_page=True)
 
 
