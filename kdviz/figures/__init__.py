@@ -7,11 +7,11 @@ whose ``layout.meta["alt"]`` says in a sentence what is seen.
 
 from __future__ import annotations
 
-import importlib
+from kdviz.lazy import lazy
 
 # public name -> module that holds it. No module may carry the name of a figure: importing it would put the module
 # in the figure's place.
-_HOMES = {
+__getattr__, __dir__, __all__ = lazy(__name__, {
     "attention": "heads",
     "checkpoint_search": "samples",
     "curves": "samples",
@@ -37,19 +37,4 @@ _HOMES = {
     "theme": "theme",
     "word_angles": "words",
     "word_relation": "words",
-}
-
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str):
-    if name not in _HOMES:
-        raise AttributeError(f"kdviz.figures has no figure {name!r}; it offers {', '.join(__all__)}")
-    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    value = module if _HOMES[name] == name else getattr(module, name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+})

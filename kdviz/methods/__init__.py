@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
+from kdviz.lazy import lazy
 
-_HOMES = {
+__getattr__, __dir__, __all__ = lazy(__name__, {
     "Method": "base",
     "Phase": "base",
     "At": "base",
@@ -32,18 +32,4 @@ _HOMES = {
     "SWA": "swa",
     "CoDistillation": "noisy",
     "LabelRefinement": "noisy",
-}
-
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str):
-    if name not in _HOMES:
-        raise AttributeError(f"kdviz.methods has no {name!r}; it offers {', '.join(__all__)}")
-    value = getattr(importlib.import_module(f"kdviz.methods.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+})
