@@ -1,15 +1,16 @@
 """Augmentation: a pool of altered copies of every text, made once, by a committed lexicon and a seed.
 
 The two operations of EDA (Wei and Zou 2019) that need no large resource: replace words by words of the same meaning
-class, and delete words. A deletion may take a "not" away, so an augmented text has no hard label: only a teacher, or
-the student itself, may say what it means now.
+class, and delete words; and mask-and-reconstruct, which hides words and lets a masked-word model write others. A
+deletion may take a "not" away and a model may write its opposite, so an augmented text has no hard label: only a
+teacher, or the student itself, may say what it means now.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import datasets
@@ -17,8 +18,10 @@ import datasets
 from kdviz.data.grammar import reviews_lexicon, reviews_rules
 
 WORD = re.compile(r"[A-Za-z0-9]+(?:['-][A-Za-z0-9]+)*")
-OPERATIONS = ("synonyms", "deletion")
+OPERATIONS = ("synonyms", "deletion", "reconstruction")
 Synonyms = Mapping[str, Sequence[str]]
+# texts, per text the places of its hidden words, per text a seed -> per text the words to write there
+Fill = Callable[[list[str], list[list[tuple[int, int]]], list[int]], list[list[str]]]
 
 
 @cache
@@ -96,29 +99,60 @@ def delete_words(text: str, rng: random.Random, share: float = 0.1) -> str:
     return re.sub(r"\s+([.,;:!?])", r"\1", text).strip()
 
 
-def pool(dataset, size: int = 8, *, seed: int = 0, known: Synonyms | None = None) -> datasets.Dataset:
+def reconstruct(texts: Sequence[str], fill: Fill, rngs: Sequence[random.Random], share: float = 0.3) -> list[str]:
+    """Mask-and-reconstruct: a share (at least one) of each text's words hidden, and written anew by a masked-word model.
+
+    fill : such as `kdviz.models.masked_words.MaskedWords.fill`; it may write a word that was there
+    rngs : one for each text; which words are hidden, and the seed of what is written
+    All but the hidden words stays as it is, to the last space; a capital stays, and a text without words stays.
+    """
+    places = []
+    for text, rng in zip(texts, rngs, strict=True):
+        every = spans(text)
+        places.append(sorted(rng.sample(every, min(len(every), max(1, round(share * len(every)))))))
+    written = fill(list(texts), places, [rng.getrandbits(31) for rng in rngs])
+    made = []
+    for text, here, words in zip(texts, places, written, strict=True):
+        for (start, end), word in sorted(zip(here, words, strict=True), reverse=True):
+            capital = text[start].isupper() and word[:1].islower()
+            text = text[:start] + (word[0].upper() + word[1:] if capital else word) + text[end:]
+        made.append(text)
+    return made
+
+
+def pool(dataset, size: int = 8, *, seed: int = 0, known: Synonyms | None = None, fill: Fill | None = None) -> datasets.Dataset:
     """`size` altered copies of every text, source by source: rows i·size … i·size + size-1 come from row i.
 
     dataset : columns text[, text_b]; both texts of a pair are altered
-    Returns columns text[, text_b], source (row of `dataset`) and operation. The first half of a text's copies have
-    words replaced, the rest have words deleted; where no word has a synonym, all are deletions and say so. A copy
-    depends on seed, text and its number alone.
+    fill    : with a masked-word model's `fill`, a third of the copies is made by `reconstruct`
+    Returns columns text[, text_b], source (row of `dataset`) and operation. The first half of a text's copies (third,
+    with `fill`) have words replaced, the next have words deleted; where no word has a synonym, they are deletions and
+    say so. A copy depends on seed, text and its number alone.
     """
     if size < 1:
         raise ValueError(f"size={size}: a pool needs 1 copy of each text or more")
     columns = [name for name in ("text", "text_b") if name in dataset.column_names]
+    kinds = OPERATIONS[: 2 if fill is None else 3]
     made: dict[str, list] = {name: [] for name in (*columns, "source", "operation")}
+    waiting = []  # (row of the pool, rng): read by the model all together, which is quicker
     for row, texts in enumerate(zip(*(dataset[name][:] for name in columns), strict=True)):
         rng = random.Random(repr((seed, texts)))
         for number in range(size):
-            new = [replace_words(text, rng, known=known) for text in texts] if number < -(-size // 2) else [None]
-            replaced = any(text is not None for text in new)
-            if replaced:
-                new = [old if text is None else text for old, text in zip(texts, new)]
-            else:
+            kind, new = kinds[number * len(kinds) // size], list(texts)
+            if kind == "synonyms":
+                replaced = [replace_words(text, rng, known=known) for text in texts]
+                kind = "synonyms" if any(text is not None for text in replaced) else "deletion"
+                new = [old if text is None else text for old, text in zip(texts, replaced)]
+            if kind == "deletion":
                 new = [delete_words(text, rng) for text in texts]
+            if kind == "reconstruction":
+                waiting.append((len(made["source"]), random.Random(repr((seed, texts, number)))))
             for name, text in zip(columns, new):
                 made[name].append(text)
             made["source"].append(row)
-            made["operation"].append(OPERATIONS[0] if replaced else OPERATIONS[1])
+            made["operation"].append(kind)
+    for name in columns if waiting else ():
+        written = reconstruct([made[name][place] for place, _ in waiting], fill, [rng for _, rng in waiting])
+        for (place, _), text in zip(waiting, written):
+            made[name][place] = text
     return datasets.Dataset.from_dict(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import datasets
@@ -30,6 +31,7 @@ class Glitter(Method):
     pick : "worst" (the paper), or its controls: "random" k, and "all" K
     pool, k : K and k          lam : λ
     rows : texts that are trained on and get a pool; "labelled" [ours: a pool of all unlabelled text is K times that]
+    copies : a pool made before by `augment.pool` from those texts, with another augmenter for instance; None makes one
     """
 
     variant: str = "kd"
@@ -42,6 +44,7 @@ class Glitter(Method):
     lam: float = 1.0
     temperature: float = 4.0
     rows: str = "labelled"
+    copies: datasets.Dataset | None = None
 
     def __post_init__(self):
         check_mixing(0, self.temperature)
@@ -50,6 +53,11 @@ class Glitter(Method):
                 raise ValueError(f"{name}={value!r}: choose among {', '.join(offered)}")
         if not 1 <= self.k <= self.pool:
             raise ValueError(f"k={self.k} of a pool of {self.pool}: pick between 1 and all of them")
+
+    def describe(self):
+        """Settings; a pool made before by its texts, so that a resumed run is the same run."""
+        made = [] if self.copies is None else [self.copies[name][:] for name in COLUMNS if name in self.copies.column_names]
+        return super().describe() | {"copies": made and hashlib.sha256(repr(made).encode()).hexdigest()[:12]}
 
     @property
     def needs(self):
@@ -66,7 +74,15 @@ class Glitter(Method):
         labels = ctx.rows(torch.arange(len(texts))).labels.cpu()
         known = labels != logits.UNLABELLED
         chosen = {"all": torch.ones_like(known), "labelled": known, "unlabelled": ~known}[self.rows]
-        made = augment.pool(texts.select(chosen.nonzero().flatten().tolist()), self.pool, seed=ctx.seed)
+        made = self.copies
+        if made is None:
+            made = augment.pool(texts.select(chosen.nonzero().flatten().tolist()), self.pool, seed=ctx.seed)
+        wanted = [number for number in range(int(chosen.sum())) for _ in range(self.pool)]
+        if made["source"][:] != wanted:
+            raise ValueError(
+                f"copies holds {len(made)} rows, wanted are {self.pool} for each of the {int(chosen.sum())} {self.rows} texts, in "
+                f'their order: make it with augment.pool(texts, {self.pool}) from the rows "{self.rows}" of train and transfer'
+            )
         self.first = ctx.add_rows(made.select_columns(columns)).start
         self.place = chosen.cumsum(0) - 1  # row of the task -> its pool
 

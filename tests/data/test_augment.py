@@ -10,6 +10,7 @@ import kdviz as kd
 from kdviz.data import augment
 from kdviz.data.grammar import reviews_lexicon
 
+HOSTILE = "</script><img src=x> [MASK] [SEP] &amp; \u202eevil a\x00b <b>bold</b> שלום"
 KNOWN = {"good": ("nice", "excellent"), "film": ("movie",)}
 
 
@@ -84,3 +85,48 @@ def test_pairs_and_the_embedded_reviews():
     assert changed > 780
     with pytest.raises(ValueError, match="size=0"):
         augment.pool(train, 0)
+
+
+# mask-and-reconstruct ----------------------------------------------------------------------------------------------
+
+
+def echo(texts, places, seeds):
+    """A model that writes x, numbered by its place, and tells what it was asked."""
+    return [[f"x{k}" for k in range(len(here))] for here in places]
+
+
+def rngs(count, seed=0):
+    return [random.Random(seed + k) for k in range(count)]
+
+
+def test_reconstruction_writes_only_at_hidden_words():
+    texts = ["The plot  is thin,\tbut the acting isn't bad at all!", HOSTILE, "One", "", "?!"]
+    asked = {}
+
+    def fill(texts, places, seeds):
+        asked.update(texts=list(texts), places=places, seeds=seeds)
+        return echo(texts, places, seeds)
+
+    made = augment.reconstruct(texts, fill, rngs(5), share=0.3)
+    assert asked["texts"] == texts and len(asked["places"][0]) == round(0.3 * 10) and len(asked["places"][2]) == 1
+    for text, new, places in zip(texts, made, asked["places"]):
+        assert set(places) <= set(augment.spans(text))
+        expected, done = "", 0
+        for k, (start, end) in enumerate(places):
+            expected += text[done:start] + ("X" if text[start].isupper() else "x") + str(k)
+            done = end
+        assert new == expected + text[done:]
+    assert made[3:] == ["", "?!"], "nothing to hide, nothing changed"
+    assert augment.reconstruct(texts, echo, rngs(5), share=0.3) == made != augment.reconstruct(texts, echo, rngs(5, 9), share=0.3)
+
+
+def test_a_pool_with_a_masked_word_model_has_three_kinds_of_copies():
+    rows = datasets.Dataset.from_dict({"text": ["a good film that I liked", "it was here"], "label": [0, 1]})
+    made = augment.pool(rows, 6, known=KNOWN, fill=echo)
+    assert made["operation"][:6] == ["synonyms"] * 2 + ["deletion"] * 2 + ["reconstruction"] * 2
+    plain = augment.pool(rows, 6, known=KNOWN)
+    assert made["text"][:2] == plain["text"][:2], "the other kinds stay what they are"
+    assert all("x0" in text for text in (*made["text"][4:6], *made["text"][10:12])) and made["source"][:] == [0] * 6 + [1] * 6
+    pair = datasets.Dataset.from_dict({"text": ["a good film"], "text_b": ["it was here"]})
+    both = augment.pool(pair, 3, known=KNOWN, fill=echo)
+    assert "x0" in both["text"][2] and "x0" in both["text_b"][2]

@@ -10,7 +10,6 @@ from torch.testing import assert_close
 from kdviz.data import augment
 from kdviz.losses import logits
 from kdviz.methods import Glitter
-from tests.methods.test_mate_kd import loud
 from tests.training import tiny
 
 
@@ -40,7 +39,7 @@ def watched(method):
 def test_the_worst_copies_of_each_text_are_picked(variant):
     method = Glitter(variant=variant, pool=4, k=2)
     seen = watched(method)
-    tiny.distill(method, epochs=1, teacher=loud(tiny.teacher()), student=loud(tiny.student()))
+    tiny.distill(method, epochs=1)
     for step in seen:
         target = step.target if variant == "kd" else step.own.repeat_interleave(4, 0)
         tau = 4.0 if variant == "kd" else 1.0
@@ -90,6 +89,19 @@ def test_the_pool_holds_the_copies_of_its_own_texts():
             batch = ctx.rows(torch.tensor([method.first + 3 * int(method.place[row]) + number]))
             ids = ctx.student.tokenizer(made["text"][3 * row + number])["input_ids"]
             assert batch.input_ids[0].tolist() == ids
+
+
+def test_a_pool_made_before_is_used_as_it_is():
+    task = tiny.task()
+    texts = task["train"].select_columns(["text"])
+    own = augment.pool(texts, 3, seed=0)
+    given, made = (tiny.distill(Glitter(pool=3, k=1, copies=copies), epochs=1) for copies in (own, None))
+    assert given.student.fingerprint() == made.student.fingerprint(), "the same pool, the same run"
+    other = augment.pool(texts, 3, seed=7)
+    assert tiny.distill(Glitter(pool=3, k=1, copies=other), epochs=1).student.fingerprint() != made.student.fingerprint()
+    assert Glitter(pool=3, copies=own).describe() != Glitter(pool=3, copies=other).describe()
+    with pytest.raises(ValueError, match=f"copies holds {len(own)} rows, wanted are 4 for each of the {len(texts)} labelled texts"):
+        tiny.distill(Glitter(pool=4, copies=own), epochs=1)
 
 
 def test_terms():
