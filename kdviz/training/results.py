@@ -31,8 +31,10 @@ SEEDS = (0, 1, 2, 3, 4)
 TASKS = ("reviews", "entail")
 LABELS = (0.05, 0.2, 1.0)
 PACKAGES = ("torch", "transformers", "datasets", "accelerate")
-STUDENT = {"layers": 2, "hidden": 128, "heads": 4}
-BUDGET = {"epochs": 12, "steps_per_epoch": 150, "lr": 1e-3}
+# Chosen on dev with seed 100: the student is narrow because that is where methods differ; 2e-3 was the best rate for
+# labels and for KD, and CKD's β = 10 the best of 1, 10, 100. The other methods keep their defaults.
+STUDENT = {"layers": 2, "hidden": 64, "heads": 4}
+BUDGET = {"epochs": 4, "steps_per_epoch": 150, "lr": 2e-3}
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Experiment:
 
 
 def table_methods() -> dict[str, Callable[[], object]]:
-    """Names of the main table and how each method is made; all with their defaults, not tuned yet."""
+    """Names of the main table and how each method is made."""
     import kdviz.methods as methods
 
     narrow = {"wr": None, "ltr": None}
@@ -71,7 +73,7 @@ def table_methods() -> dict[str, Callable[[], object]]:
         "CKD layer relation": lambda: methods.CKD(**narrow | {"ltr": "both"}),
         "CKD pairs": lambda: methods.CKD(wr="pair", ltr="pair"),
         "CKD triples": lambda: methods.CKD(wr="triple", ltr="triple"),
-        "CKD relations first": lambda: methods.CKD(beta=0.0, relation_epochs=BUDGET["epochs"] // 3),
+        "CKD relations first": lambda: methods.CKD(beta=0.0, relation_epochs=1),
     }
 
 
