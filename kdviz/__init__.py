@@ -26,5 +26,6 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "encode": "models.encoding",
     "distill": "training.distill",
     "compare": "training.compare",
+    "recorded": "training.results",
     "Run": "training.run",
 })  # fmt: skip

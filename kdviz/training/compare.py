@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 from scipy import stats
+
+
+COLUMNS = ["method", "split", "mean", "low", "high", "sd", "runs"]
+SCORED = ("test", "ood_lexicon", "ood_natural", "adversarial")  # splits of a recorded row
 
 
 @dataclass
@@ -32,17 +35,21 @@ class Comparison:
         return self.table.to_string(index=False, float_format=lambda value: f"{value:.3f}")
 
 
-def compare(runs: Iterable, score: str = "accuracy") -> Comparison:
+def compare(runs, score: str = "accuracy") -> Comparison:
     """Group runs by their label and average over seeds.
+
+    runs : what `distill` returned, or rows of a recorded table (`kdviz.training.results.recorded`)
 
     The interval is Student's t over the seeds; with a single run it is the run's own interval (which
     knows of the size of the split, not of the luck of the seed). Raises ValueError when there is no run, and when
     two runs of one label have the same seed, or another task.
     """
+    if isinstance(runs, pd.DataFrame):
+        return _compare_rows(runs)
     runs = list(runs)
     if not runs:
         raise ValueError("compare needs at least one run: pass a list of what kd.distill returned")
-    _check(runs)
+    _check((run.label, run.settings.get("task"), run.settings.get("seed")) for run in runs)
     rows = []
     for label in dict.fromkeys(run.label for run in runs):
         group = [run for run in runs if run.label == label]
@@ -51,7 +58,23 @@ def compare(runs: Iterable, score: str = "accuracy") -> Comparison:
             one = group[0].scores[split]
             low, high = (one["low"], one["high"]) if len(values) == 1 and score == "accuracy" else interval(values)
             rows.append({"method": label, "split": split, **summary(values), "low": low, "high": high})
-    return Comparison(pd.DataFrame(rows)[["method", "split", "mean", "low", "high", "sd", "runs"]])
+    return Comparison(pd.DataFrame(rows)[COLUMNS])
+
+
+def _compare_rows(table: pd.DataFrame) -> Comparison:
+    if table.empty:
+        raise ValueError("compare needs at least one row: the recorded table that was passed has none")
+    shares = table["labels"].unique()
+    if len(shares) > 1:
+        raise ValueError(f"these rows have {', '.join(f'{share:g}' for share in shares)} of the labels: compare one share")
+    _check(table[["method", "task", "seed"]].itertuples(index=False))
+    rows = []
+    for label, group in table.groupby("method", sort=False):
+        for split in (split for split in SCORED if split in group):
+            values = group[split].tolist()
+            low, high = interval(values)
+            rows.append({"method": label, "split": split, **summary(values), "low": low, "high": high})
+    return Comparison(pd.DataFrame(rows)[COLUMNS])
 
 
 def summary(values: list[float]) -> dict:
@@ -69,13 +92,12 @@ def interval(values: list[float], level: float = 0.95) -> tuple[float, float]:
     return series.mean() - half, series.mean() + half
 
 
-def _check(runs) -> None:
-    tasks = {run.settings.get("task") for run in runs}
+def _check(names) -> None:
+    """Raises ValueError unless all (label, task, seed) are of one task, and each is there once."""
+    names = [tuple(name) for name in names]
+    tasks = dict.fromkeys(task for _, task, _ in names)
     if len(tasks) > 1:
         raise ValueError(f"these runs are of different tasks ({', '.join(map(str, tasks))}): compare one task at a time")
-    seen = set()
-    for run in runs:
-        key = (run.label, run.settings.get("seed"))
-        if key in seen:
-            raise ValueError(f"two runs are called {key[0]!r} with seed {key[1]}: give one another run.label")
-        seen.add(key)
+    for label, _, seed in names:
+        if names.count((label, *tasks, seed)) > 1:
+            raise ValueError(f"two runs are called {label!r} with seed {seed}: give one another run.label")

@@ -204,6 +204,28 @@ class Results:
         return pd.read_parquet(path) if path.exists() else pd.DataFrame()
 
 
+def recorded(table: str, task: str, labels: float = 1.0, methods: Iterable[str] | None = None) -> pd.DataFrame:
+    """Rows of a recorded table, a method's seeds in order: what lessons show, and `compare` takes.
+
+    methods : only these, in this order; all of them in the order of the experiments when None
+    Raises ValueError when nothing is recorded for one of them, with the command that makes it.
+    """
+    rows = Results().table(table)
+    command = f"kdviz run results --only '{table}/{task}/{labels:g}/*'"
+    if not rows.empty:
+        rows = rows[(rows["task"] == task) & (rows["labels"] == labels)]
+    if rows.empty:
+        raise ValueError(f"nothing is recorded for {table}/{task}/{labels:g}: {command} makes it")
+    there = rows["method"].unique()
+    known = dict.fromkeys(one.method for one in experiments() if one.table == table)
+    chosen = [name for name in known if name in there] if methods is None else list(methods)
+    if missing := [name for name in chosen if name not in there]:
+        raise ValueError(f"no {', '.join(missing)} in {table}/{task}/{labels:g}, only {', '.join(there)}: {command}")
+    order = rows["method"].map({name: place for place, name in enumerate(chosen)})
+    rows = rows[order.notna()].assign(_order=order).sort_values(["_order", "seed"])
+    return rows.drop(columns="_order").reset_index(drop=True)
+
+
 def run_many(chosen: list[Experiment], results: Results, again: bool = False, workers: int = 2, say=print) -> int:
     """Run what is not finished, in `workers` processes of one thread each; returns how many failed."""
     todo = [one for one in chosen if again or not results.done(one)]

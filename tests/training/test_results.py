@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 import pytest
 
+import kdviz as kd
 from kdviz import cli
 from kdviz.training import results as module
 from kdviz.training.compare import interval
@@ -103,3 +104,33 @@ def test_a_row_is_run_in_a_process_of_its_own(tmp_path):
     assert told[-1].startswith(f"1/1 {CHEAP}: test 0.")
     (row,) = Results(tmp_path).table("quick").to_dict("records")
     assert row["seconds"] > 0 and row["command"] == f"kdviz run results --only '{CHEAP}'"
+
+
+def test_recorded_rows_are_chosen_and_compared(tmp_path, monkeypatch):
+    results = Results(tmp_path)
+    for method, score in (("CKD", 0.6), ("KD", 0.5), ("labels only", 0.4)):
+        for one in select(f"methods/reviews/1/{method}/*"):
+            results.add(one, row_of(one, test=score + one.seed / 100, adversarial=0.3))
+    results.gather()
+    monkeypatch.setattr(module, "Results", lambda: Results(tmp_path))
+    rows = kd.recorded("methods", task="reviews")
+    assert rows["method"].tolist() == ["labels only"] * 5 + ["KD"] * 5 + ["CKD"] * 5  # as the experiments have them
+    assert rows["seed"].tolist() == [0, 1, 2, 3, 4] * 3
+    chosen = kd.recorded("methods", task="reviews", methods=["CKD", "KD"])
+    table = kd.compare(chosen).table.set_index(["method", "split"])
+    assert list(dict.fromkeys(chosen["method"])) == ["CKD", "KD"]
+    assert table.loc[("CKD", "test"), "mean"] == pytest.approx(0.62) and table.loc[("KD", "test"), "runs"] == 5
+    assert (table.loc[("CKD", "test"), "low"], table.loc[("CKD", "test"), "high"]) == interval([0.6, 0.61, 0.62, 0.63, 0.64])
+    assert set(table.index.get_level_values("split")) == {"test", "adversarial"}
+    with pytest.raises(ValueError, match="nothing is recorded for methods/entail/1: kdviz run results --only"):
+        kd.recorded("methods", task="entail")
+    with pytest.raises(ValueError, match="no PKD in methods/reviews/1, only CKD, KD, labels only"):
+        kd.recorded("methods", task="reviews", methods=["PKD"])
+    with pytest.raises(ValueError, match="different tasks"):
+        kd.compare(pd.concat([rows, rows.assign(task="entail")]))
+    with pytest.raises(ValueError, match="two runs are called 'labels only' with seed 0"):
+        kd.compare(pd.concat([rows, rows]))
+    with pytest.raises(ValueError, match="1, 0.2 of the labels: compare one share"):
+        kd.compare(pd.concat([rows, rows.assign(labels=0.2)]))
+    with pytest.raises(ValueError, match="at least one row"):
+        kd.compare(rows[:0])
