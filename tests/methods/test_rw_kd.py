@@ -7,12 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import kdviz as kd
 from kdviz.losses import logits
+from kdviz.methods._dual import DualMode
 from kdviz.methods.rw_kd import gains, teacher_share
 from tests.training import tiny
 
@@ -71,6 +73,38 @@ def test_one_backward_and_one_jvp_equal_the_naive_look_ahead(scene):
         torch.testing.assert_close(teacher_share(*ours, floor), teacher_share(*(theirs / ETA), floor), rtol=1e-7, atol=1e-10)
 
 
+PADDED = torch.arange(5) < torch.tensor([5, 3])[:, None, None, None]
+CALLS = {
+    "linear": (F.linear, [(2, 5, 4), (3, 4), (3,)], {}),
+    "linear without bias": (F.linear, [(5, 4), (3, 4)], {}),
+    "layer norm": (lambda x, w, b: F.layer_norm(x, (4,), w, b, 1e-3), [(2, 5, 4), (4,), (4,)], {}),
+    "layer norm without bias": (lambda x, w: F.layer_norm(x, (4,), w), [(2, 5, 4), (4,)], {}),
+    "attention": (F.scaled_dot_product_attention, 3 * [(2, 3, 5, 4)], {}),
+    "attention, padded": (F.scaled_dot_product_attention, 3 * [(2, 3, 5, 4)], {"attn_mask": PADDED, "scale": 0.3}),
+    "attention, biased": (F.scaled_dot_product_attention, 3 * [(2, 3, 5, 4)], {"attn_mask": PADDED.double() - 1}),
+    "attention, causal": (F.scaled_dot_product_attention, 3 * [(2, 3, 5, 4)], {"is_causal": True}),
+}
+
+
+@pytest.mark.parametrize("still", [False, True])
+@pytest.mark.parametrize("name", CALLS)
+def test_the_written_out_derivatives_are_torchs(name, still):
+    """Value and tangent, also when the last argument stands still."""
+    function, shapes, settings = CALLS[name]
+    values, slopes = (
+        [torch.randn(shape, generator=torch.Generator().manual_seed(seed + n), dtype=torch.float64) for n, shape in enumerate(shapes)]
+        for seed in (0, 9)
+    )
+    found = []
+    for mode in (DualMode(), sdpa_kernel(SDPBackend.MATH)):
+        with torch.no_grad(), forward_ad.dual_level(), mode:
+            moving = [forward_ad.make_dual(value, slope) for value, slope in zip(values, slopes)]
+            made = function(*moving[:-1], values[-1] if still else moving[-1], **settings)
+            found.append([part.clone() for part in forward_ad.unpack_dual(made)])
+    torch.testing.assert_close(*found, rtol=1e-10, atol=1e-12)
+    assert found[0][1].abs().max() > 0.1
+
+
 def test_the_gains_foretell_what_a_small_step_does(scene):
     """First principles: after a tiny step on one row's loss alone, J is lower by step × gain."""
     student, batch, meta, teacher = scene
@@ -122,6 +156,26 @@ class Look(kd.RWKD):
         if ctx.at.step == 0:
             self.first = losses, found, ctx.student.training
         return found
+
+
+class Whole(kd.RWKD):
+    """Finds the shares of the first batch once more, for all of its rows at once."""
+
+    def weights(self, losses, ctx):
+        found = super().weights(losses, ctx)
+        if ctx.at.step == 0:
+            self.first = found["logits"], self._shares(ctx.batch, ctx.sample(self.meta, self.meta_size), ctx), ctx.batch.labels
+        return found
+
+
+def test_rows_without_a_label_cost_nothing_and_change_nothing():
+    method = Whole(meta_size=4)
+    tiny.distill(method, epochs=1, batch_size=16)
+    share, whole, labels = method.first
+    labelled = labels != -100
+    assert 0 < labelled.sum() < len(labels)
+    torch.testing.assert_close(share[labelled], whole[labelled], rtol=1e-3, atol=1e-5)
+    assert (share[~labelled] == 1).all()
 
 
 def test_the_loop_takes_the_mean_of_the_weighted_rows():
