@@ -54,7 +54,7 @@ def test_names_are_unique_and_patterns_choose():
 
 
 def test_every_method_of_the_table_can_be_made():
-    for name, build in module.table_methods().items():
+    for name, build in (module.table_methods() | module.further_methods()).items():
         method = build()
         assert sum(phase.epochs for phase in method.phases(module.BUDGET["epochs"])) == module.BUDGET["epochs"], name
 
