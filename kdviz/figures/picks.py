@@ -31,7 +31,8 @@ def picked_share(frames: list, operations) -> go.Figure:
         members, shade = operations == name, theme.WORD_COLOURS[number % 8]
         share, even = counts[:, members].sum(1) / counts.sum(1), members.mean()
         figure.add_scatter(
-            x=steps, y=theme.compact(share), mode="lines+markers", name=theme.text(f"{name} ({members.sum()} of {len(members)} copies)"),
+            x=steps, y=theme.compact(share), mode="lines+markers",
+            name=theme.text(f"{name} ({members.sum()} of {len(members)} copies)"),
             line={"color": shade, "width": 2}, marker={"symbol": theme.WORD_SHAPES[number % 8], "size": 8},
             hovertemplate=f"step %{{x}}: %{{y:.2f}}<br>{theme.text(name)}<extra></extra>",
         )  # fmt: skip
@@ -50,7 +51,8 @@ def picked_copies(text: str, copies, steps, badness, k: int) -> go.Figure:
     """
     badness = np.asarray(badness, float)
     if badness.shape != (len(steps), len(copies)) or not 1 <= k <= len(copies):
-        raise ValueError(f"badness has shape {badness.shape}, k={k}; wanted are ({len(steps)}, {len(copies)}) and k in 1 … {len(copies)}")
+        wanted = f"({len(steps)}, {len(copies)}) and k in 1 … {len(copies)}"
+        raise ValueError(f"badness has shape {badness.shape}, k={k}; wanted are {wanted}")
     worst = np.argsort(-badness, axis=1, kind="stable")[:, :k]
     names = [theme.token_text(copy, LONGEST_COPY) for copy in copies]
     figure, columns = go.Figure(), list(range(len(steps)))
@@ -61,12 +63,14 @@ def picked_copies(text: str, copies, steps, badness, k: int) -> go.Figure:
     )  # fmt: skip
     figure.add_scatter(
         x=np.repeat(columns, k).tolist(), y=worst.ravel().tolist(), mode="markers", name="picked", hoverinfo="skip",
-        marker={"symbol": "x", "size": 11, "color": theme.colour("student"), "line": {"width": 1.5, "color": theme.colour("ground")}},
+        marker={"symbol": "x", "size": 11, "color": theme.colour("student"),
+                "line": {"width": 1.5, "color": theme.colour("ground")}},
     )  # fmt: skip
     shown = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), 10)).round().astype(int)).tolist()
     axes(figure, "training step", "copies of the text", height=190 + 34 * len(copies))
-    figure.update_xaxes(tickvals=shown, ticktext=[f"{int(steps[place])}" for place in shown], showgrid=False, zeroline=False)
-    figure.update_yaxes(tickvals=list(range(len(copies))), ticktext=names, autorange="reversed", showgrid=False, zeroline=False, automargin=True)
+    plain = {"showgrid": False, "zeroline": False}
+    figure.update_xaxes(tickvals=shown, ticktext=[f"{int(steps[place])}" for place in shown], **plain)
+    figure.update_yaxes(tickvals=list(range(len(copies))), ticktext=names, autorange="reversed", automargin=True, **plain)
     figure.update_layout(showlegend=False)
     often = np.bincount(worst.ravel(), minlength=len(copies))
     first = int(often.argmax())

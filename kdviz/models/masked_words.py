@@ -30,7 +30,8 @@ class MaskedWords(nn.Module):
     def __init__(self, body, tokenizer, words: Tensor):
         super().__init__()
         self.body, self.tokenizer = body, tokenizer
-        self.dense, self.norm = nn.Linear(body.config.hidden_size, body.config.hidden_size), nn.LayerNorm(body.config.hidden_size)
+        width = body.config.hidden_size
+        self.dense, self.norm = nn.Linear(width, width), nn.LayerNorm(width)
         self.bias = nn.Parameter(torch.zeros(len(words)))
         self.register_buffer("words", words)
 
@@ -40,8 +41,13 @@ class MaskedWords(nn.Module):
         return self.norm(F.gelu(self.dense(states))) @ self.body.get_input_embeddings().weight[self.words].T + self.bias
 
     def head(self) -> dict[str, Tensor]:
-        """What is trained beside the body, by name."""
+        """What is trained beside the body, and the ids of the words, by name."""
         return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("body.")}
+
+    def put_head(self, head: dict[str, Tensor]) -> None:
+        """Take over what `head` gave, in whatever number type it was stored."""
+        for name, tensor in self.head().items():
+            tensor.copy_(head[name])
 
     @torch.inference_mode()
     def fill(self, texts: list[str], places: list[list[Span]], seeds: list[int]) -> list[list[str]]:
@@ -115,5 +121,5 @@ def load_masked_words(folder: Path) -> MaskedWords:
     with quiet():
         body = PeftModel.from_pretrained(encoder(), str(folder), local_files_only=True).merge_and_unload().float()
     model = MaskedWords(body, load_tokenizer(), head["words"].long())
-    model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor.long() for name, tensor in head.items()}, strict=False)
+    model.put_head(head)
     return model.requires_grad_(False).eval()

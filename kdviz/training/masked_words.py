@@ -118,14 +118,14 @@ def train(*, steps: int, seed: int, out: Path | None = None, most: int | None = 
         optimizer.zero_grad()
         total += loss.item()
         if step % 50 == 0 or step == steps:
-            history.append({"step": step, "loss": total / (step - (history[-1]["step"] if history else 0)), "cpu_seconds": time.process_time() - began})
+            since = step - (history[-1]["step"] if history else 0)
+            history.append({"step": step, "loss": total / since, "cpu_seconds": time.process_time() - began})
             total = 0.0
             print(json.dumps(history[-1]), flush=True)
     save_adapter(adapted, folder)
     head = {name: (tensor.half() if tensor.is_floating_point() else tensor.int()) for name, tensor in model.head().items()}
     write_whole(folder / "head.safetensors", save(head))
-    model.load_state_dict({name: tensor.to(model.get_parameter(name) if tensor.is_floating_point() else tensor.long())
-                           for name, tensor in head.items()}, strict=False)  # fmt: skip
+    model.put_head(head)  # measured as it is stored
     files = ("adapter_config.json", "adapter_model.safetensors", "head.safetensors")
     log = {
         "command": f"python -m kdviz.training.masked_words --steps {steps} --seed {seed}", "commit": commit,
