@@ -26,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "encode": "models.encoding",
     "distill": "training.distill",
     "compare": "training.compare",
+    "recommend": "training.compare",
     "recorded": "training.results",
     "Run": "training.run",
 })  # fmt: skip

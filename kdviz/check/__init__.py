@@ -26,7 +26,7 @@ __all__ = ["Diagnosis", "Exercise", "claim", "diagnose", "exercise", "exercises"
 CASES = 3  # random inputs per check: enough that no mistake agrees with the reference by chance
 _FAMILIES = (  # modules of this package that hold exercises
     "vectors", "logits", "contextual", "features", "kronecker", "schedules", "paths", "averages", "samples", "noisy", "universal",
-    "adversarial", "glitter", "scale",
+    "adversarial", "glitter", "scale", "together",
 )  # fmt: skip
 _EXERCISES: dict[str, Exercise] = {}
 

@@ -35,6 +35,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "soft_targets": "soft",
     "table": "tables",
     "theme": "theme",
+    "tradeoff": "costs",
     "word_angles": "words",
     "word_relation": "words",
 })

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -75,6 +76,51 @@ def _compare_rows(table: pd.DataFrame) -> Comparison:
             low, high = interval(values)
             rows.append({"method": label, "split": split, **summary(values), "low": low, "high": high})
     return Comparison(pd.DataFrame(rows)[COLUMNS])
+
+
+@dataclass
+class Recommendation:
+    """`pairs`: better, worse, difference, low, high; `unbeaten`: the methods that stand on no worse side."""
+
+    pairs: pd.DataFrame
+    unbeaten: list[str]
+
+    def __repr__(self) -> str:
+        if self.pairs.empty:
+            return "No two methods can be told apart: take the cheapest."
+        lines = [f"no method is better beyond doubt than: {', '.join(self.unbeaten)}"]
+        for better, group in self.pairs.groupby("better", sort=False):
+            over = ", ".join(f"{row.worse} (+{100 * row.difference:.1f})" for row in group.itertuples())
+            lines.append(f"{better} is better than {over}")
+        return "\n".join(lines)
+
+
+def recommend(rows: pd.DataFrame, split: str = "test", level: float = 0.95) -> Recommendation:
+    """Which methods of a recorded table can be told apart, and so may be recommended one before the other.
+
+    rows : of one task and one share of labels (`kdviz.training.results.recorded`)
+
+    Two methods are told apart when the Student's t interval of their differences, seed by seed, does not hold 0. With
+    m methods there are m(m-1)/2 questions, so each is asked at the level 1 - (1 - level)/(m(m-1)/2) (Bonferroni).
+    Raises ValueError when two methods have fewer than 3 seeds in common.
+    """
+    _compare_rows(rows)
+    scores = rows.pivot(index="seed", columns="method", values=split)[list(dict.fromkeys(rows["method"]))]
+    names = list(scores)
+    questions = max(1, len(names) * (len(names) - 1) // 2)
+    found = []
+    for one, other in itertools.combinations(names, 2):
+        apart = (scores[one] - scores[other]).dropna()
+        if len(apart) < 3:
+            raise ValueError(f"{one} and {other} have {len(apart)} seeds in common: 3 are needed to speak of an interval")
+        low, high = interval(apart.tolist(), 1 - (1 - level) / questions)
+        if low > 0:
+            found.append((one, other, apart.mean(), low, high))
+        elif high < 0:
+            found.append((other, one, -apart.mean(), -high, -low))
+    pairs = pd.DataFrame(found, columns=["better", "worse", "difference", "low", "high"])
+    pairs = pairs.sort_values("difference", ascending=False, ignore_index=True)
+    return Recommendation(pairs, [name for name in names if name not in set(pairs["worse"])])
 
 
 def summary(values: list[float]) -> dict:

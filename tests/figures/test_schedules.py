@@ -20,6 +20,8 @@ GIVEN, ANSWERS = (TRUE + 1) % 5, RNG.integers(0, 5, (200, 6))
 RADII = np.linspace(-1, 1, 21)
 BOWL = RADII**2 + 0.1
 GRID = RADII[:, None] ** 2 + 2 * RADII**2
+COST = {"KD": 20.0, "<b>CKD</b>": 30.0, "labels": 10.0, "slow": 90.0}
+SCORES = {"KD": (0.6, 0.55, 0.65), "<b>CKD</b>": (0.7, 0.66, 0.74), "labels": (0.3, 0.2, 0.4), "slow": (0.65, 0.6, 0.7)}
 
 FIGURES = {
     "schedule": lambda: kd.figures.schedule(STEPS, {"ψ": STEPS / 500, "<i>Φ</i>": np.sqrt(STEPS)}, title="How ψ and Φ grow"),
@@ -29,6 +31,7 @@ FIGURES = {
     "checkpoint_search": lambda: kd.figures.checkpoint_search([1, 2, 4], [0.5, 0.7, 0.9], {"small": SHARES[:5, :3], "<b>tiny</b>": SHARES[5:8, :3]}),
     "memorised": lambda: kd.figures.memorised(range(1, 7), {"labels": ANSWERS, "<b>KD</b>": ANSWERS[:, ::-1]}, GIVEN, TRUE),
     "sample_weights": lambda: kd.figures.sample_weights(range(6), SHARES, {"<b>flipped</b>": FLIPPED, "others": ~FLIPPED}),
+    "tradeoff": lambda: kd.figures.tradeoff(COST, SCORES, x_title="seconds"),
     "landscape": lambda: kd.figures.landscape(RADII, {"KD": BOWL, "<b>SWA</b>": np.stack([BOWL, BOWL / 2])}),
     "landscape_grid": lambda: kd.figures.landscape(RADII, {"KD": GRID, "<b>SWA</b>": GRID / 2}),
 }
@@ -123,6 +126,13 @@ def test_groups_of_samples_are_drawn_apart():
     np.testing.assert_allclose(lines[0, :6], SHARES[0], rtol=1e-3)
 
 
+def test_the_front_holds_what_nothing_cheaper_equals():
+    front, dots = FIGURES["tradeoff"]().data
+    assert drawn(front, "x").tolist() == [10, 20, 30] and drawn(dots, "x").tolist() == [10, 20, 30, 90]
+    np.testing.assert_allclose(drawn(front), [0.3, 0.6, 0.7], rtol=1e-3)
+    np.testing.assert_allclose(dots.error_y.array, [0.1, 0.05, 0.04, 0.05], rtol=1e-2)
+
+
 def test_slices_are_what_was_measured():
     line, *_ = FIGURES["landscape"]().data
     np.testing.assert_allclose(drawn(line), BOWL, rtol=1e-3)
@@ -143,6 +153,8 @@ def test_slices_are_what_was_measured():
     (lambda: kd.figures.checkpoint_search([1], [0.5], {"s": [[1, 2]]}), r"shape \(1, 2\)"),
     (lambda: kd.figures.sample_weights(range(6), SHARES, {"none": FLIPPED & ~FLIPPED}), "'none' has no member"),
     (lambda: kd.figures.sample_weights(range(5), SHARES, {"all": FLIPPED}), "do not fit 5 visits"),
+    (lambda: kd.figures.tradeoff({"KD": 1}, SCORES, x_title="s"), "cost is of KD, scores of <b>CKD</b>, KD"),
+    (lambda: kd.figures.tradeoff(COST | {"KD": 0}, SCORES, x_title="s"), "must be above 0, got {'KD': 0}"),
     (lambda: kd.figures.landscape(RADII, {"KD": BOWL[:3]}), "21 radii"),
 ])
 def test_what_does_not_fit_is_refused_by_name(make, words):
