@@ -3,7 +3,8 @@
 bertviz draws with d3 and jQuery, which it fetches from a content network: without one its views stay blank. And it
 pastes tokens into a script as they are: one that holds ``</script>`` runs. Here its drawing code (installed with it)
 is put into a frame of its own together with d3 and jQuery from this package; the tokens enter as JSON in which no
-character can end a script; the frame may run scripts but reach neither the notebook around it nor any site.
+character can end a script; the frame may run scripts but reach neither the notebook around it nor any site. A notebook
+that is not trusted shows no frame: a table below it says in words where each head looks.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from kdviz.figures import theme
 from kdviz.figures.inputs import one_sentence, words
+from kdviz.figures.tables import grid
 from kdviz.states import States
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -34,15 +36,15 @@ function requirejs(names, draw) { draw(window.jQuery, window.d3); }
 class AttentionView:
     """What `attention` returns: notebooks and the site show it through its HTML."""
 
-    def __init__(self, page: str, height: int, alt: str, notes: tuple[str, ...]):
-        self.page, self.height, self.alt, self.notes = page, height, alt, notes
+    def __init__(self, page: str, height: int, alt: str, notes: tuple[str, ...], tables: str):
+        self.page, self.height, self.alt, self.notes, self.tables = page, height, alt, notes, tables
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<p>{html.escape(line)}</p>" for line in (self.alt, *self.notes))
         return (
             f'<div>{lines}<iframe sandbox="allow-scripts" title="{html.escape(self.alt)}" '
             f'srcdoc="{html.escape(self.page)}" style="width:100%;height:{self.height}px;border:0;background:#fff">'
-            "</iframe></div>"
+            f"</iframe><details><summary>Where each head looks most, as tables</summary>{self.tables}</details></div>"
         )
 
 
@@ -73,7 +75,7 @@ def attention(states, view: str = "head", *, sentence: int = 0, layer: int | Non
     names = " and ".join(f"{model.role} {model.name}" for model in models)
     what = "lines from each token to the tokens it attends to" if view == "head" else "a small picture of every layer and head"
     alt = f"Attention of {names} over {len(tokens)} tokens ({' '.join(map(theme.visible, tokens))}): {what}."
-    return AttentionView(_page(models, view, tokens, layer), _height(models, view, len(tokens)), alt, notes)
+    return AttentionView(_page(models, view, tokens, layer), _height(models, view, len(tokens)), alt, notes, _tables(models, view, tokens, layer))
 
 
 def _page(models: list[States], view: str, tokens: list[str], layer: int | None) -> str:
@@ -102,6 +104,29 @@ def _settings(model: States, place: str, view: str, tokens: list[str], layer: in
     if view == "head":
         return settings | {"layer": layer or layers, "heads": None}
     return settings | {"display_mode": "light", "include_heads": list(range(1, heads + 1)), "total_heads": heads}
+
+
+def _tables(models: list[States], view: str, tokens: list[str], layer: int | None) -> str:
+    """For each word and head of a layer the word that gets most; for the model view the strongest look of each head."""
+    names = [html.escape(theme.shortened(theme.visible(token))) for token in tokens]
+    tables = []
+    for model in models:
+        shares = model.attentions[0, ..., : len(names), : len(names)]        # (L, heads, n, n)
+        heads = [f"head {head + 1}" for head in range(shares.shape[1])]
+        if view == "head":
+            shown = layer or model.layers
+            top, most = shares[shown - 1].max(-1)                           # (heads, n)
+            lines = [[name, *(f"{names[j]} {share:.2f}" for share, j in zip(top[:, i].tolist(), most[:, i].tolist()))]
+                     for i, name in enumerate(names)]
+            caption = f"{model.name}, layer {shown}: the word that each word looks at most, and the share it gets"
+        else:
+            top, most = shares.flatten(-2).max(-1)                          # (L, heads)
+            lines = [[f"layer {one + 1}", *(f"{names[at // len(names)]} → {names[at % len(names)]} {share:.2f}"
+                                            for share, at in zip(top[one].tolist(), most[one].tolist()))]
+                     for one in range(model.layers)]
+            caption = f"{model.name}: each head's strongest look, and its share"
+        tables.append(grid(html.escape(caption), ["", *heads], lines))
+    return "".join(tables)
 
 
 def _height(models: list[States], view: str, n: int) -> int:

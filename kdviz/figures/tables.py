@@ -37,13 +37,14 @@ def _of_trace(figure: go.Figure, trace) -> str:
         head = [_label(columns, place) for place in range(values.shape[1])]
         # words in the cells, escaped already, say more than their colours
         body = [list(map(_number, row)) for row in values] if trace.text is None else [list(row) for row in trace.text]
-        return _table(caption, ["", *head], [[_label(rows, place), *row] for place, row in enumerate(body)])
+        return grid(caption, ["", *head], [[_label(rows, place), *row] for place, row in enumerate(body)])
     head = [_axis_title(figure, trace, "xaxis") or "x", _axis_title(figure, trace, "yaxis") or "y"]
     pairs = zip(trace.x, trace.y, strict=True)
-    return _table(caption, head, [[_label(columns, x), _number(y)] for x, y in pairs])
+    return grid(caption, head, [[_label(columns, x), _number(y)] for x, y in pairs])
 
 
-def _table(caption: str, head: list[str], body: list[list[str]]) -> str:
+def grid(caption: str, head: list[str], body: list[list[str]]) -> str:
+    """An HTML table; all texts are HTML already. The first cell of a line is the line's heading."""
     heading = "".join(f'<th scope="col">{name}</th>' for name in head)
     lines = "".join(
         f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in body

@@ -96,6 +96,21 @@ def test_the_libraries_are_the_versions_that_bertviz_was_written_for():
         assert "Copyright" in bertviz._asset(f"{name}.LICENSE.txt")
 
 
+@pytest.mark.parametrize("view", ["head", "model"])
+def test_a_table_says_where_heads_look_when_the_frame_is_not_shown(pair, view):
+    page = Page(kd.explore.attention(pair, view, layer=2 if view == "head" else None)._repr_html_())
+    assert [tag for tag, _ in page.elements].count("table") == 2
+    assert {"img", "b", "a", "script"}.isdisjoint(tag for tag, _ in page.elements)
+    source = kd.explore.attention(pair, view, layer=2 if view == "head" else None).tables
+    shares, names = pair[1].attentions[0], [html.escape(kd.theme.shortened(kd.theme.visible(token))) for token in HOSTILE]
+    if view == "head":
+        top, place = shares[1, 3, 5].max(-1)
+        assert f"<td>{names[place]} {top:.2f}</td>" in source
+    else:
+        top, place = shares[1, 3].flatten().max(-1)
+        assert f"<td>{names[place // len(names)]} → {names[place % len(names)]} {top:.2f}</td></tr></tbody>" in source
+
+
 @pytest.mark.parametrize(("view", "layer", "words"), [
     ("neuron", None, "kd.figures.attention"),
     ("heads", None, "'heads'"),
