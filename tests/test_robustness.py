@@ -145,6 +145,13 @@ def test_all_models_sit_the_same_exam():
     assert len(both) and robustness.accuracy(found.models["easy"], both) == robustness.accuracy(found.models["other"], both) == 0.0
 
 
+def test_only_the_splits_asked_for_are_scored():
+    models = {"easy": judged().models["easy"]}
+    table = robustness.judge(models, tiny.task(), WORDS, splits=("dev",)).table
+    assert "test" not in table and table["dev"][0] == robustness.accuracy(models["easy"], tiny.task()["dev"])
+    assert "dev" not in robustness.judge(models, tiny.task(), WORDS, splits=()).table
+
+
 def test_the_foreign_part_of_the_pool_is_counted_by_hand():
     found = judged()
     for name, model in found.models.items():

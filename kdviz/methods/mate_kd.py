@@ -27,9 +27,9 @@ class Generator(nn.Module):
         self.body = copy.deepcopy(model, {id(model.tokenizer): model.tokenizer}).requires_grad_(True)
         self.register_buffer("allowed", allowed & readable(model))
 
-    def forward(self, ids: Tensor, mask: Tensor, types: Tensor, words: Tensor) -> Tensor:
-        """(B, n) -> scores (B, n, K) of the K words, very low where a word must not be written."""
-        hidden = self.body(ids, mask, types, want={"hidden"}).hidden[:, -1]
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor, places: Tensor, words: Tensor) -> Tensor:
+        """(B, n), m of them places -> scores (m, K) of the K words, very low where a word must not be written."""
+        hidden = self.body(ids, mask, types, want={"hidden"}).hidden[:, -1][places]
         table = self.body.network.embedding.weight[words if self.body.rows is None else self.body.rows[words]]
         return (hidden @ table.T).masked_fill(~self.allowed[words], torch.finfo(hidden.dtype).min / 4)
 
@@ -123,9 +123,9 @@ class MateKD(Method):
         """
         words = torch.cat([self.writer.allowed.nonzero().flatten(), batch.input_ids.flatten()]).unique()
         masked = batch.input_ids.masked_fill(chosen, tokenizer.mask_token_id)
-        scores = self.writer(masked, batch.attention_mask, batch.token_type_ids, words)
-        own = F.one_hot(torch.searchsorted(words, batch.input_ids), len(words)).to(scores.dtype)
-        one_hot = torch.where(chosen.unsqueeze(-1), straight_through(scores, self.gumbel), own)
+        scores = self.writer(masked, batch.attention_mask, batch.token_type_ids, chosen, words)
+        one_hot = F.one_hot(torch.searchsorted(words, batch.input_ids), len(words)).to(scores.dtype)
+        one_hot[chosen] = straight_through(scores, self.gumbel)
         return {"one_hot": one_hot, "words": words}
 
     def ascend(self, batch, chosen: Tensor, ctx) -> None:

@@ -208,15 +208,17 @@ class Judgement:
 
 
 def judge(
-    models: Mapping[str, Model], task: Task, candidates: Candidates, *, limit: int | None = 200, share: float = 0.4
+    models: Mapping[str, Model], task: Task, candidates: Candidates, *, limit: int | None = 200, share: float = 0.4,
+    splits: Sequence[str] | None = None,
 ) -> Judgement:
     """Attack every model, pool what fooled any of them, and score all models on the same pool.
 
     limit : rows of test that are attacked, None for all      share : see `attack`
+    splits : splits to score as well, None for all that are not trained on
     """
     found = [attack(model, task["test"], candidates, limit=limit, share=share) for model in models.values()]
     attacks = tuple(Attack(name, one.attempted, one.found, one.queries) for name, one in zip(models, found))
-    splits = [name for name in task.splits if name not in SPLITS_OF_TRAINING]
+    splits = [name for name in task.splits if name not in SPLITS_OF_TRAINING] if splits is None else splits
     scores = {name: {split: accuracy(model, task[split]) for split in splits} for name, model in models.items()}
     return Judgement(models, attacks, pooled(attacks), scores)
 
