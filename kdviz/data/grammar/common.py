@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -97,3 +98,10 @@ def write_split(path: Path, rows: list[dict], schema: pa.Schema) -> None:
     temporary = path.with_name(path.name + ".tmp")
     pq.write_table(table, temporary, compression="zstd", compression_level=19, write_page_checksum=True)
     os.replace(temporary, path)
+
+
+def with_generated(first: dict, generate: Callable[[str, dict], list[dict]], main: dict, held_out: dict) -> dict[str, list[dict]]:
+    """All splits: `first`, whose texts are taken already, and the generated ones; test claims its texts before train."""
+    generated = {split: generate(split, main) for split in ("test", "dev", "train", "transfer")}
+    splits = first | generated | {"ood_lexicon": generate("ood_lexicon", held_out)}
+    return {split: splits[split] for split in SPLITS}

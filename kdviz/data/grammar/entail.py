@@ -106,8 +106,5 @@ def _natural(folder: Path, unique: common.Unique) -> list[dict]:
 def build(folder: Path) -> dict[str, list[dict]]:
     """Every split's rows, in the order in which they claim their texts. ``folder`` holds ``ood_natural.tsv``."""
     unique = common.Unique()
-    splits = {"ood_natural": _natural(folder, unique), "adversarial": _adversarial(unique)}
-    for split in ("test", "dev", "train", "transfer"):
-        splits[split] = _split(split, MAIN, unique)
-    splits["ood_lexicon"] = _split("ood_lexicon", HELD_OUT, unique)
-    return {split: splits[split] for split in common.SPLITS}
+    first = {"ood_natural": _natural(folder, unique), "adversarial": _adversarial(unique)}
+    return common.with_generated(first, lambda split, lexicon: _split(split, lexicon, unique), MAIN, HELD_OUT)
