@@ -6,6 +6,8 @@ import os
 import shutil
 import tempfile
 
+from tests.browser.fixtures import chromium, lab, measured, page, shots, watch  # noqa: F401  a browser for whoever asks
+
 # before torch, transformers or datasets are imported anywhere; sub-processes and kernels inherit them
 os.environ.update(
     OMP_NUM_THREADS="1",  # tests run two at a time: more threads than cores slow each other down many times over

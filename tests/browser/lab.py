@@ -10,11 +10,13 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
+
 from kdviz.commands.lab import EXTENSION, QUIET, write_extension
 
 # every cell stays in the page, so that a test can read figures without scrolling to them
 WHOLE = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
-PATIENCE = 150_000      # ms; a kernel that imports torch on a busy machine
+PATIENCE = 300_000      # ms; a kernel that imports torch on a busy machine
 
 
 class Lab:
@@ -61,6 +63,24 @@ class Lab:
                 self.process.wait()
         self.log.close()
 
+    def put(self, name: str, cells: list) -> None:
+        """Write a notebook of these cells (strings are code) into the folder that the lab shows."""
+        cells = [nbformat.v4.new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+        spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec}), self.folder / "notebooks" / name)
+
+    def saved(self, page, name: str) -> nbformat.NotebookNode:
+        """Save by the toolbar; the notebook as it is on disk then."""
+        file = self.folder / "notebooks" / name
+        before = file.stat().st_mtime_ns
+        page.locator('.jp-Toolbar [data-command="docmanager:save"]').click()
+        end = time.monotonic() + 60
+        while file.stat().st_mtime_ns == before:
+            assert time.monotonic() < end, "the lab did not save"
+            time.sleep(0.2)
+        time.sleep(1)
+        return nbformat.read(file, as_version=4)
+
     def open(self, page, notebook: str) -> None:
         page.goto(f"{self.address}lab/workspaces/{Path(notebook).stem}/tree/{notebook}?reset")
         page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=PATIENCE)
@@ -77,11 +97,13 @@ class Lab:
         self.wait_idle(page)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.locator('[data-command="runmenu:run-all"]').click()
+        wrong = '[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText[data-mime-type*="error"]'
         page.wait_for_function(
-            """() => { const cells = [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')];
-                       return cells.length && cells.every(cell => /\\[\\d+\\]/.test(cell.textContent)); }""",
-            timeout=PATIENCE,
+            """wrong => { const cells = [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')];
+                       return document.querySelector(wrong)
+                           || cells.length && cells.every(cell => /\\[\\d+\\]/.test(cell.textContent)); }""",
+            arg=wrong, timeout=PATIENCE,
         )
         self.wait_idle(page)
-        errors = page.locator('[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText[data-mime-type*="error"]')
+        errors = page.locator(wrong)
         assert errors.all_text_contents() == []

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import nbformat
 import numpy as np
 import pytest
 
 import kdviz as kd
-from tests.browser.lab import PATIENCE, Lab
+from tests.browser.lab import PATIENCE
 from tests.browser.test_saved_figures import READ, WATCH_PAINT
 from tests.figures.made import HOSTILE
 
@@ -29,19 +28,10 @@ student = kd.build_student(toy, layers=2, hidden=128, heads=4, vocabulary="full"
 )
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    running = Lab(tmp_path_factory.mktemp("jupyter") / "lab")
-    yield running
-    running.stop()
-
-
 @pytest.fixture
 def notebook(lab, page):
     """The little notebook, executed and on screen."""
-    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec}), lab.folder / "notebooks" / "little.ipynb")
+    lab.put("little.ipynb", CELLS)
     lab.run_all(page, "little.ipynb")
     page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot[data-keyboard]').length === 5", timeout=PATIENCE)
     return page

@@ -9,7 +9,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from kdviz.commands import site
 from kdviz.commands.notebooks import BUDGET, Result, execute
+from tests.browser.pages import assert_page_works
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -29,13 +31,15 @@ def test_there_are_lessons_and_the_first_one_is_the_door():
 
 
 @each_lesson
-def test_a_lesson_runs_within_memory_and_size(path, tmp_path, record_property):
+def test_a_lesson_runs_within_memory_and_size_and_becomes_a_page(path, tmp_path, record_property, page):
     """Seconds are reported (`make notebooks` holds them to the budget): two lessons run at once here."""
     result = execute(path, tmp_path / path.name)
     record_property("seconds", result.seconds)
     print(f"{result.lesson}: {result.seconds:.0f} s, {result.peak_mb:.0f} MB, {result.size_kb:.0f} KB")
     assert result.error == ""
     assert result.over_budget(("peak_mb", "size_kb")) == []
+    site.write([tmp_path / path.name], tmp_path / "site")
+    assert_page_works(page, tmp_path / "site" / f"{path.stem}.html")
 
 
 # ---- how it is stored ----------------------------------------------------------------------------------------------

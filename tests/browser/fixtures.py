@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from kdviz.chromium import ADVICE, find_chromium
+from tests.browser.lab import Lab
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
 FLAGS = [
@@ -53,6 +53,8 @@ class Watch:
 
 @pytest.fixture(scope="session")
 def chromium():
+    from playwright.sync_api import sync_playwright
+
     program = find_chromium()
     if program is None:
         pytest.fail(f"the browser tests need Chromium or Chrome. {ADVICE}")
@@ -94,6 +96,13 @@ def page(chromium, watch):
     watch.follow(page)
     yield page
     context.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    running = Lab(tmp_path_factory.mktemp("jupyter") / "lab")
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="session")
