@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kdviz.chromium import ADVICE, find_chromium
-from tests.browser.lab import Lab
+from tests.browser.lab import PATIENCE, Lab
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
 FLAGS = [
@@ -91,6 +91,7 @@ def watch(measured):
 @pytest.fixture
 def page(chromium, watch):
     context = chromium.new_context(viewport={"width": 1280, "height": 720})
+    context.set_default_timeout(PATIENCE)       # of a busy machine
     context.route("**/*", watch.guard)
     page = context.new_page()
     watch.follow(page)

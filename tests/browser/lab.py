@@ -77,8 +77,8 @@ class Lab:
         end = time.monotonic() + 60
         while file.stat().st_mtime_ns == before:
             assert time.monotonic() < end, "the lab did not save"
-            time.sleep(0.2)
-        time.sleep(1)
+            page.wait_for_timeout(200)      # unlike a sleep it lets the watched requests pass
+        page.wait_for_timeout(1000)
         return nbformat.read(file, as_version=4)
 
     def open(self, page, notebook: str) -> None:
