@@ -39,7 +39,7 @@ def _shape(g: torch.Generator) -> tuple:
 
 
 @exercise(
-    "layer-weights",
+    "bert-weights",
     inputs=_shape,
     mistakes={
         "the biases are missing: one number for each output of the six matrices.":
@@ -55,7 +55,7 @@ def _shape(g: torch.Generator) -> tuple:
     },
     praise="heads do not occur in it: they only cut the width into pieces.",
 )
-def layer_weights(layers, d, f):
+def bert_weights(layers, d, f):
     return layers * (4 * (d * d + d) + (d * f + f) + (f * d + d) + 2 * 2 * d)
 
 
