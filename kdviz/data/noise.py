@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import datasets
 import numpy as np
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from kdviz.data.task import Task
@@ -55,12 +57,10 @@ def flip_labels(task: Task, transition, seed: int = 0) -> Task:
         wrong[label] = 0
         if draw[row] < wrong.sum():  # the first number decides whether, the second which
             noisy[row] = np.searchsorted(np.cumsum(wrong) / wrong.sum(), pick[row], side="right")
-    columns = {"label": noisy, CLEAN: clean}
-    for name in columns:
-        if name in train.column_names:
-            train = train.remove_columns(name)
-    for name, values in columns.items():
-        train = train.add_column(name, values)
+    table = train.remove_columns([name for name in ("label", CLEAN) if name in train.column_names]).with_format("arrow")[:]
+    for name, values in (("label", noisy), (CLEAN, clean)):
+        table = table.append_column(name, pa.array(values))
+    train = datasets.Dataset(table.replace_schema_metadata())
     note = f"{int((noisy != clean).sum()):,} of {len(clean):,} training labels are wrong on purpose (seed {seed})"
     return replace(task, splits=task.splits | {"train": train}, notes=(*task.notes, note))
 

@@ -50,7 +50,9 @@ def one_step(run: Training, stretch: Stretch, step: int, needs, own) -> None:
     (seed, step), so that a run that was killed repeats nothing and forgets nothing."""
     method, accelerator, settings = run.method, run.accelerator, run.settings
     rank, world = accelerator.process_index, accelerator.num_processes
-    torch.manual_seed((settings.seed * 1_000_003 + run.at.step) * world + rank)
+    # on a CPU its own generator alone: torch.manual_seed remembers, with a stack trace, every call for a GPU to come
+    reseed = torch.default_generator.manual_seed if run.device.type == "cpu" else torch.manual_seed
+    reseed((settings.seed * 1_000_003 + run.at.step) * world + rank)
     rows = stretch.order[step]
     mine = rows[rank::world]
     share = len(mine) * world / len(rows)  # the mean over processes is then the mean over rows

@@ -37,7 +37,8 @@ class Stretch:
 
 def new_optimizer(run: Training):
     """AdamW (fused), no decay for biases and norms."""
-    run.accelerator.free_memory()  # an earlier phase's optimiser would be unscaled again in half precision
+    if run.optimizer is not None:  # not for nothing: it collects garbage, which takes longer than many a lesson's epoch
+        run.accelerator.free_memory()  # an earlier phase's optimiser would be unscaled again in half precision
     decayed = [p for p in run.parameters() if p.ndim > 1]
     free = [p for p in run.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": run.settings.weight_decay}, {"params": free, "weight_decay": 0.0}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from datasets import Dataset
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdviz.data import noise
@@ -27,6 +27,7 @@ def stars(rows: int = 4000) -> Task:
 TASK = stars()
 
 
+@settings(deadline=None)
 @given(classes=st.integers(2, 9), rate=rates, kind=st.sampled_from([noise.symmetric, noise.neighbours]))
 def test_a_transition_is_a_distribution_of_the_asked_rate(classes, rate, kind):
     matrix = kind(classes, rate)
@@ -64,6 +65,7 @@ def test_equal_seed_equal_noise():
     assert labels[0] == labels[1] != labels[2]
 
 
+@settings(deadline=None)
 @given(low=rates, high=rates)
 def test_what_is_wrong_at_a_low_rate_stays_wrong_at_a_higher_one(low, high):
     low, high = sorted((low, high))

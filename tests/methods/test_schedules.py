@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kdviz as kd
@@ -29,6 +29,7 @@ def assert_same_weights(one, other):
 
 # ---- Φ -------------------------------------------------------------------------------------------------------------
 
+@settings(deadline=None)
 @given(steps=counts, tau_max=counts)
 def test_the_teacher_grows_to_one_and_never_above(steps, tau_max):
     values = [growth(step, steps, tau_max) for step in range(steps)]
@@ -47,6 +48,7 @@ def test_the_schedule_of_the_paper(epochs, tau_max, expected):
     assert [growth(e, epochs, tau_max) for e in range(epochs)] == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(epochs=st.integers(2, 60), labels=st.integers(1, 60) | st.none(), kind=st.sampled_from([kd.AnnealingKD, kd.ContinuationKD]))
 def test_epochs_are_spent_in_full_or_refused(epochs, labels, kind):
     method = kind(label_epochs=labels)
@@ -186,6 +188,7 @@ def checkpoints(n: int):
     return made
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 12), epochs=st.integers(1, 30))
 def test_the_path_is_followed_in_order_to_its_end(n, epochs):
     followed = kd.ProKD([None] * n).followed(epochs)
