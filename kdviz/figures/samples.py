@@ -132,7 +132,7 @@ def memorised(visits, answers, given, true) -> go.Figure:
             colorbar={"tickvals": [0, 1, 2], "ticktext": list(OUTCOMES), "title": {"text": "answers"}, "outlinewidth": 0},
             hovertemplate=f"item %{{y}}, visit %{{x}}: %{{z:.0f}} (0 right class, 1 another, 2 the wrong label)<br>{theme.text(name)}<extra></extra>",
         )  # fmt: skip
-    axes(figure, "visit (epoch)", "items with a wrong label, most memorised last", height=520)
+    axes(figure, "visit (epoch)", "items with a wrong label, most memorised on top", height=520)
     figure.update_xaxes(tickvals=places, ticktext=[theme.token_text(str(visit)) for visit in visits], showgrid=False)
     titles = [f"Who memorises wrong labels? {theme.text(name)}" for name in maps]
     if len(maps) > 1:
