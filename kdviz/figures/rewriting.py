@@ -130,4 +130,4 @@ def disagreement(steps, rewritten, original, climbing) -> go.Figure:
         legend={"orientation": "h", "x": 0, "y": 1.1, "yanchor": "bottom"},
     )  # fmt: skip
     alt = f"Disagreement D of teacher and student over {len(steps)} steps with {len(starts)} climbs of the generator: {'; '.join(told)}."
-    return theme.finish(figure, "The generator climbs, the student comes down", alt)
+    return theme.finish(figure, "The gap between student and teacher while the generator climbs and rests", alt)
