@@ -1,5 +1,5 @@
 // A JupyterLab extension without a build: the few lines by which the lab finds it, then a watch for plotly drawings
-// in notebooks, which get labels, focus and keys like every other control.
+// in notebooks, which get labels, focus and keys like every other control, and are live in a notebook opened again.
 (function () {
   "use strict";
 
@@ -13,9 +13,27 @@
     }
   }
 
-  function activate() {
+  // A notebook that was saved and is opened again shows a still picture of each figure, controls painted on it: the
+  // plotly extension draws only what has no picture. Each is drawn once, trusted or not: a figure is no script.
+  const woken = new WeakSet();
+  function wake(widget) {
+    const still = widget.createGraph && widget._model && widget._model.data["image/png"] && !widget.hasGraphElement();
+    if (still && !woken.has(widget)) {
+      woken.add(widget);
+      widget.createGraph(widget._model);
+    }
+    for (const child of widget.children()) wake(child);
+  }
+
+  function activate(app) {
     let waiting = null;
-    const look = () => { waiting = null; dressAll(); };
+    const look = () => {
+      waiting = null;
+      if (document.querySelector(".jp-RenderedPlotly:not(.js-plotly-plot)")) {
+        for (const widget of app.shell.widgets("main")) wake(widget);
+      }
+      dressAll();
+    };
     const changed = () => { waiting = waiting || setTimeout(look, 200); };      // drawings change hundreds of nodes at once
     new MutationObserver(changed).observe(document.body, { childList: true, subtree: true });
   }
