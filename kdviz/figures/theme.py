@@ -66,7 +66,7 @@ def _look_of_lab() -> str:
     file = folder / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
     if not file.is_file():
         return "light"
-    found = re.search(r'^\s*"theme"\s*:\s*("(?:[^"\\]|\\.)*")', file.read_text(encoding="utf-8"), re.MULTILINE)
+    found = re.search(r'(?:^|[{,])\s*"theme"\s*:\s*("(?:[^"\\]|\\.)*")', file.read_text(encoding="utf-8"), re.MULTILINE)
     return "dark" if found and "dark" in json.loads(found[1]).lower() else "light"
 
 

@@ -91,6 +91,7 @@ def test_figures_take_the_look_that_is_chosen(look, teacher):
 @pytest.mark.parametrize(("stored", "expected"), [
     ('{\n    // Theme\n    "theme": "JupyterLab Dark High Contrast",\n}', "dark"),
     ('{"theme": "JupyterLab Light"}', "light"),
+    ('{"adaptive-theme": false, "theme": "JupyterLab Dark"}', "dark"),
     ('{\n  // "theme": "JupyterLab Dark"\n}', "light"),
     ("", "light"),
     (None, "light"),
