@@ -26,6 +26,9 @@
   }
 
   function activate(app) {
+    const style = document.createElement("style");      // in a narrow window a figure is scrolled, not squeezed
+    style.textContent = ".jp-OutputArea-child:has(> .jp-RenderedPlotly) { min-width: 720px; }";
+    document.head.append(style);
     let waiting = null;
     const look = () => {
       waiting = null;

@@ -16,6 +16,7 @@ async function render({ model, el }) {
     return;
   }
   const node = document.createElement("div");
+  node.style.minWidth = "640px";      // in a narrow window it is scrolled, not squeezed
   el.append(node);
   let drawing = Promise.resolve();
   const draw = () => {

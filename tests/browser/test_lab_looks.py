@@ -58,6 +58,7 @@ def test_themes_and_screens(lab, page, shots, theme_of_lab, name):
             page.screenshot(path=shots / f"lab_{name}_{width}_{place}.png")
             sizes = plot.evaluate(TEXTS)
             assert sizes and min(sizes)[0] >= theme.TICK_SIZE, min(sizes)
+            assert plot.evaluate("node => node._fullLayout.width") >= 600
             # what does not fit can be scrolled to: nothing is cut off for good
             assert plot.evaluate("""node => { let box = node.parentElement;
                 while (box && !(box.scrollWidth > box.clientWidth && /auto|scroll/.test(getComputedStyle(box).overflowX))) box = box.parentElement;
