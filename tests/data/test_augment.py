@@ -108,6 +108,7 @@ def test_reconstruction_writes_only_at_hidden_words():
         return echo(texts, places, seeds)
 
     made = augment.reconstruct(texts, fill, rngs(5), share=0.3)
+    assert len(set(asked["seeds"])) == 5, "every text draws by a seed of its own"
     assert asked["texts"] == texts and len(asked["places"][0]) == round(0.3 * 10) and len(asked["places"][2]) == 1
     for text, new, places in zip(texts, made, asked["places"]):
         assert set(places) <= set(augment.spans(text))
