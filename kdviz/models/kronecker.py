@@ -118,15 +118,17 @@ def relative_error(sigma: Tensor, rank: int = 1) -> float:
 class KroneckerLinear(nn.Module):
     """x (…, n1·n2) -> x Wᵀ + bias (…, m1·m2) with W = Σ_r A_r ⊗ B_r, which is never built.
 
-    a : (m1, n1), the shape of A; B's follows. Raises ValueError when it does not divide (out_features, in_features).
+    a         : (m1, n1), the shape of A; B's follows. Raises ValueError when it does not divide (out_features, in_features)
+    deviation : of the entries of W at a random start, by default BERT's
     """
 
-    def __init__(self, in_features: int, out_features: int, a: tuple[int, int], rank: int = 1, bias: bool = True):
+    def __init__(
+        self, in_features: int, out_features: int, a: tuple[int, int], rank: int = 1, bias: bool = True, deviation: float = 0.02
+    ):
         super().__init__()
         b = _check("KroneckerLinear", (out_features, in_features), a, rank)
         self.in_features, self.out_features = in_features, out_features
-        # products of entries, summed over r, vary as BERT's own initial weights do (standard deviation 0.02)
-        size = math.sqrt(0.02) / rank**0.25
+        size = math.sqrt(deviation) / rank**0.25  # of factors whose products, summed over r, have this deviation
         self.a = nn.Parameter(size * torch.randn(rank, *a))
         self.b = nn.Parameter(size * torch.randn(rank, *b))
         self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
@@ -180,12 +182,12 @@ class KroneckerEmbedding(nn.Module):
     ids (…) -> (…, d)
     """
 
-    def __init__(self, words: int, width: int, n: int, padding_idx: int | None = None):
+    def __init__(self, words: int, width: int, n: int, padding_idx: int | None = None, deviation: float = 0.02):
         super().__init__()
         if width % n:
             raise ValueError(f"n={n} does not divide the width {width}: choose a divisor")
         self.num_embeddings, self.embedding_dim, self.padding_idx = words, width, padding_idx
-        size = math.sqrt(0.02)
+        size = math.sqrt(deviation)
         self.a = nn.Parameter(size * torch.randn(words, width // n))
         self.b = nn.Parameter(size * torch.randn(1, n))
 
@@ -231,10 +233,10 @@ class KroneckerTransformer(Transformer):
         base, table = encoder.base_model, self.embedding
         if not isinstance(table, nn.Embedding):
             raise ValueError("this model is factorised already: compress the dense one it came from")
-        n, sides = self.factors.embedding, self.factors.ffn
+        n, sides, deviation = self.factors.embedding, self.factors.ffn, encoder.config.initializer_range
         base.set_input_embeddings(
             KroneckerEmbedding.of(table, n) if start == "nearest"
-            else KroneckerEmbedding(*table.weight.shape, n, table.padding_idx)
+            else KroneckerEmbedding(*table.weight.shape, n, table.padding_idx, deviation)
         )  # fmt: skip
         shapes = dict.fromkeys(SQUARE, self.factors.attention) | {WIDEN: sides, NARROW: sides[::-1]}
         for layer in base.encoder.layer:
@@ -243,7 +245,8 @@ class KroneckerTransformer(Transformer):
                 if start == "nearest":
                     factored = KroneckerLinear.of(dense, a, self.factors.rank)
                 else:
-                    factored = KroneckerLinear(dense.in_features, dense.out_features, a, self.factors.rank)
+                    sizes = dense.in_features, dense.out_features
+                    factored = KroneckerLinear(*sizes, a, self.factors.rank, deviation=deviation)
                 layer.set_submodule(name, factored)
 
     @property
