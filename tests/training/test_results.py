@@ -54,9 +54,31 @@ def test_names_are_unique_and_patterns_choose():
 
 
 def test_every_method_of_the_table_can_be_made():
-    for name, build in (module.table_methods() | module.further_methods()).items():
+    for name, build in (module.table_methods() | module.further_methods() | module.noisy_methods()).items():
         method = build()
         assert sum(phase.epochs for phase in method.phases(module.BUDGET["epochs"])) == module.BUDGET["epochs"], name
+
+
+def test_wrong_labels_and_kronecker_students_reach_the_run(monkeypatch):
+    import kdviz.training.distill as engine
+
+    seen, real = [], engine.distill
+
+    def watched(student, teacher, task, *rest, **settings):
+        seen.append((student, task))
+        return real(student, teacher, task, *rest, **settings)
+
+    monkeypatch.setattr(engine, "distill", watched)
+    cheap = dict(student={"layers": 1, "hidden": 32, "heads": 2}, settings={"epochs": 1, "steps_per_epoch": 1}, rows=50)
+    plain = Experiment("made", "reviews", 1.0, "labels only", kd.LabelsOnly, 0, **cheap)
+    made = Experiment("made", "reviews", 1.0, "labels only", kd.LabelsOnly, 0, **cheap, wrong=0.4, kronecker=8)
+    rows = [run_one(one) for one in (plain, made)]
+    (dense, clean), (small, noisy) = seen
+    assert rows[1]["weights"] == sum(p.numel() for p in small.parameters()) < rows[0]["weights"]
+    assert small.network.kind == "kronecker" and dense.network.kind != "kronecker"
+    wrong = [a != b for a, b in zip(noisy["train"]["label"], clean["train"]["label"], strict=True)]
+    assert 0.2 < sum(wrong) / len(wrong) < 0.6
+    assert noisy["test"]["label"][:] == clean["test"]["label"][:]
 
 
 def test_rows_are_gathered_replaced_and_known(tmp_path):
