@@ -116,3 +116,24 @@ def test_lessons_in_jupyterlab(lab, page, shots):
         else:
             assert plot.locator(".scatterlayer .trace, .barlayer .trace").count() >= 2
     page.screenshot(path=shots / "lab_lessons.png")
+    assert_a_stranger_sees(lab, page, shots, notebook, figures)
+
+
+def assert_a_stranger_sees(lab, page, shots, notebook, figures) -> None:
+    """The executed lessons as they come by mail: not trusted, no kernel, and each figure lives and can be read."""
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell("By mail."))      # other words than those that were signed
+    lab.put("by_mail.ipynb", notebook.cells)
+    lab.open(page, "by_mail.ipynb")
+    page.locator(".jp-StatusItem-trust[title*='not trusted']").wait_for(timeout=PATIENCE)
+    page.wait_for_function(
+        "count => document.querySelectorAll('.js-plotly-plot[data-keyboard]').length === count", arg=len(figures), timeout=PATIENCE
+    )
+    plots = [page.locator(".js-plotly-plot").nth(place) for place in range(len(figures))]
+    for plot, figure in zip(plots, figures, strict=True):
+        assert plot.get_attribute("aria-label") == figure.layout.meta["alt"]
+        assert plot.locator(".gtitle").text_content()
+    plot, figure = next((plot, figure) for plot, figure in zip(plots, figures) if figure.layout.sliders and figure.frames)
+    press(page, plot.locator("[data-control='slider 0']"), "Home", 0)
+    assert_shows(plot, figure, 0, figure.layout.updatemenus[0].active if figure.layout.updatemenus else None)
+    assert page.get_by_text("Where each head looks most, as tables").count() == 1      # bertviz needs scripts: its tables
+    page.screenshot(path=shots / "lab_by_mail.png")
