@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import torch
 
@@ -157,3 +158,21 @@ def test_the_interval_is_students():
 def test_a_claim_refuses_what_it_cannot_judge(scores, words):
     with pytest.raises(ValueError, match=words):
         check.claim("", {"new": scores, "old": scores if len(scores) < 3 else [1, 2]}, "new", "old")
+
+
+def test_claims_about_recorded_rows_agree_with_claims_about_runs(capsys):
+    scores = {"old": [0.5, 0.51, 0.52], "new": [0.62, 0.6, 0.61], "odd": [0.4, 0.51, 0.72]}
+    rows = pd.DataFrame(
+        [{"task": "made", "labels": 0.05, "method": name, "seed": seed, "test": value, "traps": 1 - value}
+         for seed in (2, 0, 1) for name, values in scores.items() for seed, value in [(seed, values[seed])]]
+    )  # fmt: skip
+    wanted = {"new helps": ("new", "old"), "odd helps": ("odd", "old")}
+    assert check.claims(rows, wanted) == {text: check.claim(text, scores, *pair) for text, pair in wanted.items()}
+    told = capsys.readouterr().out
+    assert told.startswith("made, 5% of the labels, 3 seeds, test:")
+    assert "new 0.610 ± 0.025, old 0.510 ± 0.025, difference +0.100 ± 0.043" in told
+    assert check.claims(rows, wanted, "traps")["new helps"] == "not seen here"
+    with pytest.raises(ValueError, match="no none in these rows, which hold old, new, odd"):
+        check.claims(rows, {"?": ("none", "old")})
+    with pytest.raises(ValueError, match="no split 'abroad'"):
+        check.claims(rows, wanted, "abroad")

@@ -6,7 +6,8 @@ exercise, and the one it agrees with is explained. So an exercise is an inputs m
 named mistakes, and no answer is stored that a reader could copy.
 
 Checks print and never raise: an exception in the reader's function is shown with the line that caused it.
-``kd.check.claim`` closes a lesson: it says whether a paper's claim was seen in the lesson's own runs.
+``kd.check.claim`` closes a lesson: it says whether a paper's claim was seen in the lesson's own runs, and
+``kd.check.claims`` says it of recorded ones.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from kdviz.check.claims import claim, interval
+from kdviz.check.claims import claim, claims, interval
 
-__all__ = ["Diagnosis", "Exercise", "claim", "diagnose", "exercise", "exercises", "interval", "run"]
+__all__ = ["Diagnosis", "Exercise", "claim", "claims", "diagnose", "exercise", "exercises", "interval", "run"]
 
 CASES = 3  # random inputs per check: enough that no mistake agrees with the reference by chance
 _FAMILIES = (  # modules of this package that hold exercises

@@ -47,6 +47,41 @@ def claim(text: str, scores: Mapping[str, Sequence[float]], new: str, old: str, 
     difference lies on the claim's side of 0, *not seen here* when it lies on the other side (or is exactly 0), and
     *too noisy to tell* when it covers 0.
     """
+    gain, verdict = _judge(scores, new, old, better)
+    width = max(len(new), len(old), len("difference"))
+    print(f"Claim: {text}")
+    for name in (new, old):
+        print(f"  {name:<{width}}  {interval(scores[name])}")
+    print(f"  {'difference':<{width}}  {gain}   ({better} is better; {len(scores[new])} paired seeds, 95 % interval)")
+    print(f"  Verdict: {verdict}.")
+    return verdict
+
+
+def claims(rows, wanted: Mapping[str, tuple[str, str]], split: str = "test") -> dict[str, str]:
+    """Print what recorded rows say about several claims, and return the verdict of each.
+
+    rows   : table of one task as from `kd.recorded`, a row for each method and seed
+    wanted : text of the claim -> (new, old), names of the two methods
+    split  : whose scores are compared; higher is better
+    Raises ValueError for a method or a split that the rows do not hold.
+    """
+    if split not in rows:
+        raise ValueError(f"no split {split!r} in these rows, whose columns are {', '.join(map(str, rows))}")
+    scores = rows.sort_values("seed").groupby("method", sort=False)[split].apply(list).to_dict()
+    about = f"{rows['task'].iloc[0]}, {rows['labels'].iloc[0]:.0%} of the labels, {rows['seed'].nunique()} seeds, {split}"
+    print(f"{about}: mean ± 95 % interval, differences seed by seed")
+    verdicts = {}
+    for text, (new, old) in wanted.items():
+        if missing := [name for name in (new, old) if name not in scores]:
+            raise ValueError(f"no {', '.join(missing)} in these rows, which hold {', '.join(scores)}")
+        gain, verdicts[text] = _judge(scores, new, old, "higher")
+        print(f"  {text}: {verdicts[text]}")
+        print(f"      {new} {interval(scores[new])}, {old} {interval(scores[old])}, difference {gain}")
+    return verdicts
+
+
+def _judge(scores, new: str, old: str, better: str) -> tuple[str, str]:
+    """The paired difference with its sign and interval, and the verdict."""
     if better not in ("higher", "lower"):
         raise ValueError(f'better={better!r}: choose "higher" or "lower"')
     if len(scores[new]) != len(scores[old]):
@@ -56,11 +91,4 @@ def claim(text: str, scores: Mapping[str, Sequence[float]], new: str, old: str, 
     if better == "lower":
         low, high = -high, -low
     verdict = VERDICTS[0] if low > 0 else VERDICTS[1] if high <= 0 else VERDICTS[2]
-    width = max(len(new), len(old), len("difference"))
-    print(f"Claim: {text}")
-    for name in (new, old):
-        print(f"  {name:<{width}}  {interval(scores[name])}")
-    print(f"  {'difference':<{width}}  {'' if gain.mean < 0 else '+'}{gain}   "
-          f"({better} is better; {len(scores[new])} paired seeds, 95 % interval)")
-    print(f"  Verdict: {verdict}.")
-    return verdict
+    return f"{'' if gain.mean < 0 else '+'}{gain}", verdict
