@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kdviz.losses import logits
-from kdviz.methods.annealing import LABEL_SHARE, phi, split_epochs
-from kdviz.methods.base import Phase
+from kdviz.methods.annealing import AnnealingKD, phi
 from kdviz.methods.mate_kd import MateKD
 
 
@@ -28,12 +27,7 @@ class CombinedKD(MateKD):
         if self.tau_max < 1:
             raise ValueError(f"tau_max={self.tau_max}: the teacher grows in 1 part or more")
 
-    def phases(self, epochs):
-        last = split_epochs(epochs, self.label_epochs, LABEL_SHARE)
-        return [
-            Phase("teacher", epochs - last),
-            Phase("labels", last, rows="labelled", restart="best", needs=frozenset(), student_needs=self.needs),
-        ]
+    phases = AnnealingKD.phases
 
     def perturbs(self, at):
         return at.phase == "teacher"

@@ -67,6 +67,18 @@ def assert_shows(plot, figure, step, view) -> None:
         np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
+def plots_of(page, figures) -> list:
+    """The drawings on the page, when all of them are there, each with its title and what a screen reader says of it."""
+    page.wait_for_function(
+        "count => document.querySelectorAll('.js-plotly-plot[data-keyboard]').length === count", arg=len(figures), timeout=PATIENCE
+    )
+    plots = [page.locator(".js-plotly-plot").nth(place) for place in range(len(figures))]
+    for plot, figure in zip(plots, figures, strict=True):
+        assert plot.get_attribute("aria-label") == figure.layout.meta["alt"]
+        assert plot.locator(".gtitle").text_content()
+    return plots
+
+
 def press(page, control, key: str, wanted: int) -> None:
     control.press(key)
     page.wait_for_function("([node, at]) => node.getAttribute('aria-valuenow') === String(at)", arg=[control.element_handle(), wanted])
@@ -102,13 +114,8 @@ def test_lessons_in_jupyterlab(lab, page, shots):
     notebook = lab.saved(page, "lessons.ipynb")
     figures = figures_of(notebook)
     assert len(figures) == 1 + sum(any(mark in cell for mark in DRAWS) for cell in cells) >= 12       # LIVE draws as well
-    page.wait_for_function(
-        "count => document.querySelectorAll('.js-plotly-plot[data-keyboard]').length === count", arg=len(figures), timeout=PATIENCE
-    )
-    plots = [page.locator(".js-plotly-plot").nth(place) for place in range(len(figures))]
+    plots = plots_of(page, figures)
     for plot, figure in zip(plots, figures, strict=True):
-        assert plot.get_attribute("aria-label") == figure.layout.meta["alt"]
-        assert plot.locator(".gtitle").text_content()
         at_first = [control.active or 0 for control in (*figure.layout.sliders, *figure.layout.updatemenus)]
         assert state(plot) == at_first, "another figure has moved it"
         if any(trace.type == "heatmap" for trace in figure.data):
@@ -125,13 +132,7 @@ def assert_a_stranger_sees(lab, page, shots, notebook, figures) -> None:
     lab.put("by_mail.ipynb", notebook.cells)
     lab.open(page, "by_mail.ipynb")
     page.locator(".jp-StatusItem-trust[title*='not trusted']").wait_for(timeout=PATIENCE)
-    page.wait_for_function(
-        "count => document.querySelectorAll('.js-plotly-plot[data-keyboard]').length === count", arg=len(figures), timeout=PATIENCE
-    )
-    plots = [page.locator(".js-plotly-plot").nth(place) for place in range(len(figures))]
-    for plot, figure in zip(plots, figures, strict=True):
-        assert plot.get_attribute("aria-label") == figure.layout.meta["alt"]
-        assert plot.locator(".gtitle").text_content()
+    plots = plots_of(page, figures)
     plot, figure = next((plot, figure) for plot, figure in zip(plots, figures) if figure.layout.sliders and figure.frames)
     press(page, plot.locator("[data-control='slider 0']"), "Home", 0)
     assert_shows(plot, figure, 0, figure.layout.updatemenus[0].active if figure.layout.updatemenus else None)
