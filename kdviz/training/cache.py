@@ -7,13 +7,12 @@ A row holds one text without padding. Files open with ``datasets.Dataset.from_fi
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import math
+import mmap
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,11 +24,13 @@ import torch
 from filelock import FileLock
 
 from kdviz.training.fields import OF_NO_LAYER, TOKEN_AXES, compute, wanted
+from kdviz.training.memory import give_back_memory
 from kdviz.training.rows import Rows
 
 LAYOUT = 2  # of the files; a change makes new caches
 TYPES = {"float32": np.float32, "float16": np.float16}
 TEACHER_BATCH = 16
+MOST_MAPPED = 4_000_000  # bytes read of a file before its pages are let go
 
 
 def cache_folder() -> Path:
@@ -104,12 +105,14 @@ class TeacherCache:
 
 @dataclass
 class _Field:
-    """One Arrow file, memory-mapped: `parts` are flat views of its record batches."""
+    """One Arrow file, memory-mapped: `parts` are flat views of its record batches in `memory`."""
 
+    memory: mmap.mmap
     parts: list[np.ndarray]
     starts: np.ndarray  # place -> where its numbers begin in their part
     part_of: np.ndarray  # place -> part
     shape: tuple[int | None, ...]  # of one text; None for the number of tokens
+    read: int = 0  # bytes since the mapped pages were last let go
 
     @classmethod
     def open(cls, path: Path, say) -> _Field | None:
@@ -130,9 +133,12 @@ class _Field:
             about_path.unlink()
             path.unlink(missing_ok=True)
             return None
-        batches = pa.ipc.open_stream(pa.memory_map(str(path))).read_all().to_batches()
+        with open(path, "rb") as file:
+            memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        batches = pa.ipc.open_stream(pa.BufferReader(pa.py_buffer(memory))).read_all().to_batches()
         columns = [batch.column("values") for batch in batches]
         return cls(
+            memory=memory,
             parts=[column.values.to_numpy(zero_copy_only=True) for column in columns],
             starts=np.concatenate([column.offsets.to_numpy()[:-1] for column in columns]),
             part_of=np.repeat(np.arange(len(columns)), [len(column) for column in columns]),
@@ -153,6 +159,11 @@ class _Field:
             begin = starts[row]
             flat = self.parts[part_of[row]][begin : begin + math.prod(size)]
             out[(row, *window)] = flat.reshape(size)
+            self.read += flat.nbytes
+        if self.read > MOST_MAPPED and hasattr(self.memory, "madvise"):
+            # pages that were read count as this process's memory until told otherwise; the system keeps them at hand
+            self.memory.madvise(mmap.MADV_DONTNEED)
+            self.read = 0
         return out
 
 
@@ -206,7 +217,7 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
         for writer in writers.values():
             writer.close()
         teacher.train(was_training)
-        _give_back_memory()
+        give_back_memory()
     for name, path in paths.items():
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -221,12 +232,6 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
         description = final.with_suffix(".json.tmp")
         description.write_text(json.dumps(about))
         os.replace(description, final.with_suffix(".json"))
-
-
-def _give_back_memory() -> None:
-    """What the pass has freed goes back to the system (glibc keeps it), because a small student needs far less."""
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
-        trim(0)
 
 
 def _shape(field: str, array: np.ndarray) -> list[int | None]:
