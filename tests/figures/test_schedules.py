@@ -133,6 +133,21 @@ def test_the_front_holds_what_nothing_cheaper_equals():
     np.testing.assert_allclose(dots.error_y.array, [0.1, 0.05, 0.04, 0.05], rtol=1e-2)
 
 
+def test_names_of_methods_cover_neither_each_other_nor_a_dot():
+    def boxed(many):
+        names = [f"method {number}" for number in range(many)]
+        cost = {name: 20 + number / many for number, name in enumerate(names)} | {"far": 40}
+        scores = {name: (0.5 + number % 7 / 100,) * 3 for number, name in enumerate(names)} | {"far": (0.9,) * 3}
+        return kd.figures.tradeoff(cost, scores, x_title="seconds").data[1]
+
+    few, many = boxed(2), boxed(30)
+    assert all(few.text) and 8 <= sum(map(bool, many.text)) < 31
+    assert "far" in many.text and len(many.hovertext) == 31 and all(many.hovertext)
+    written = [place for place, name in enumerate(many.text) if name]
+    middles = {(round(float(many.x[k]), 6), float(many.y[k]), many.textposition[k]) for k in written}
+    assert len(middles) == len(written)
+
+
 def test_slices_are_what_was_measured():
     line, *_ = FIGURES["landscape"]().data
     np.testing.assert_allclose(drawn(line), BOWL, rtol=1e-3)
