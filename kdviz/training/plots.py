@@ -11,6 +11,7 @@ from kdviz.figures import theme
 
 NOT_TERMS = ("step", "epoch", "phase", "lr", "loss", "grad_norm")
 MOST_POINTS = 400  # of one curve
+SMALL = 20  # times smaller than another term: not to be seen on a common linear scale
 
 
 def history_figure(history: pd.DataFrame, label: str) -> go.Figure:
@@ -20,6 +21,9 @@ def history_figure(history: pd.DataFrame, label: str) -> go.Figure:
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.6, 0.4])
     terms = [name for name in history if name not in NOT_TERMS and not name.startswith("dev_")]
     span = max(1, len(history) // 50)
+    heights = history[terms].abs().median()
+    if terms and (history[terms].min() > 0).all() and heights.max() > SMALL * heights.min():
+        figure.update_yaxes(type="log", row=1, col=1)  # or all but the largest would lie on the axis
     for number, name in enumerate(terms):
         curve = history[["step", name]].dropna()
         smooth = curve[name].rolling(span, min_periods=1).mean()
@@ -31,7 +35,7 @@ def history_figure(history: pd.DataFrame, label: str) -> go.Figure:
         )  # fmt: skip
     figure.update_yaxes(title="loss term, weighted", row=1, col=1)
     figure.update_xaxes(title="training step", row=2, col=1)
-    figure.update_yaxes(title="dev accuracy", row=2, col=1)
+    figure.update_yaxes(title="dev accuracy", rangemode="tozero", row=2, col=1)
     told = ""
     if "dev_accuracy" in history:
         dev = history[["step", "dev_accuracy"]].dropna()
@@ -40,6 +44,8 @@ def history_figure(history: pd.DataFrame, label: str) -> go.Figure:
             name="dev accuracy", showlegend=False, line={"color": theme.colour("student")},
             hovertemplate="step %{x}<br>%{y:.3f}", row=2, col=1,
         )  # fmt: skip
+        if len(dev) == 1:
+            figure.update_yaxes(range=[0, 1], row=2, col=1)  # plotly would put a single dot between -1 and 1
         best = dev.loc[dev["dev_accuracy"].idxmax()]
         told = f" Dev accuracy is highest, {best['dev_accuracy']:.3f}, after step {int(best['step'])}."
     starts = history.groupby("phase", sort=False)["step"].min()

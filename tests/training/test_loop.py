@@ -17,6 +17,7 @@ from kdviz.methods.base import Method, Phase
 from kdviz.training.context import Settings, Training
 from kdviz.training.distill import _accelerator
 from kdviz.training.metrics import evaluate, macro_f1, wilson
+from kdviz.training.plots import history_figure
 from kdviz.training.progress import Progress, choose, sketch
 from kdviz.training.rows import Order, Rows
 from kdviz.training.schedule import Stretch, lay_out
@@ -334,6 +335,16 @@ def test_a_run_is_plotted_with_its_phases():
     np.testing.assert_allclose(dev.y, run.dev["dev_accuracy"], atol=2e-3)
     texts = [note.text for note in figure.layout.annotations]
     assert "relations" in texts and "distil" in texts and "18 training steps" in figure.layout.meta["alt"]
+
+
+def test_terms_far_apart_are_all_seen():
+    def drawn(small, dev):
+        rows = [{"step": k, "epoch": 0, "phase": "distil", "a": 10.0, "b": small, **({"dev_accuracy": 0.3} if k in dev else {})} for k in range(4)]
+        return history_figure(pd.DataFrame(rows), "KD").layout
+
+    near, far, zero = drawn(1.0, (1, 3)), drawn(0.01, (3,)), drawn(0.0, (3,))
+    assert (near.yaxis.type, far.yaxis.type, zero.yaxis.type) == (None, "log", None)
+    assert far.yaxis2.range == (0, 1) and near.yaxis2.range is None
 
 
 def test_runs_are_compared_over_seeds():
