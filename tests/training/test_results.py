@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -42,6 +44,17 @@ def test_every_row_says_how_it_came_about():
     for name in ("command", "commit", "seconds", "torch", "transformers", "python", "settings"):
         assert table[name].notna().all() and (table[name].astype(str) != "").all(), name
     assert [json.loads(text)["seed"] for text in table["settings"]] == table["seed"].tolist()
+
+
+def test_the_readme_repeats_what_is_recorded():
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| (.+?) \| ([\d.]+) ± ([\d.]+) \| ([\d.]+) ± ([\d.]+) \|$", readme, re.MULTILINE)
+    assert len(told) >= 6
+    for method, *numbers in told:
+        for task, mean, half in (("reviews", *numbers[:2]), ("entail", *numbers[2:])):
+            values = (100 * module.recorded("methods", task, 0.05, [method])["test"]).tolist()
+            low, high = interval(values)
+            assert (float(mean), float(half)) == pytest.approx((sum(values) / len(values), (high - low) / 2), abs=0.0501), method
 
 
 def test_names_are_unique_and_patterns_choose():
