@@ -73,7 +73,6 @@ def table_methods() -> dict[str, Callable[[], object]]:
         "PKD": lambda: methods.PKD(beta=1.0),
         "TinyBERT": lambda: methods.TinyBERT(heads="mean"),
         "MiniLM": methods.MiniLM,
-        "RKD": methods.RKD,
         "CKD": methods.CKD,
         "CKD word relation": lambda: methods.CKD(**narrow | {"wr": "both"}),
         "CKD layer relation": lambda: methods.CKD(**narrow | {"ltr": "both"}),
@@ -88,6 +87,7 @@ def further_methods() -> dict[str, Callable[[], object]]:
     import kdviz.methods as methods
 
     return {
+        "RKD": methods.RKD,
         "DistilBERT": methods.DistilBERT,
         "PD": methods.PD,
         "Annealing-KD": methods.AnnealingKD,
