@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from kdviz.check.claims import claim, claims, interval
+from kdviz.check.verdicts import claim, claims, interval
 
 __all__ = ["Diagnosis", "Exercise", "claim", "claims", "diagnose", "exercise", "exercises", "interval", "run"]
 
