@@ -17,8 +17,7 @@ def _glibc(name: str):
 
 
 def keep_small() -> None:
-    """Blocks of half a megabyte and more go back to the system as soon as they are freed: some 50 MB less at the peak of
-    a CKD run of the default student."""
+    """Blocks of half a megabyte and more go back to the system as soon as they are freed."""
     _glibc("mallopt")(M_MMAP_THRESHOLD, LARGE)
 
 
