@@ -22,6 +22,7 @@ COMMANDS = {
     "run notebooks": ("notebooks", "execute lessons; print time, peak memory and size; fail over budget"),
     "run student-notebooks": ("student", "write the lessons without solutions, or as nbgrader's source"),
     "run results": ("results", "make the recorded tables, or make some of their rows again"),
+    "run attacks": ("attacks", "attack students, pool the texts that fooled them for the recorded tables"),
     "run site": ("site", "write the executed lessons as pages that need no network and no kernel"),
     "run bench": ("bench", "run tests/benchmarks; print and keep the numbers"),
 }

@@ -63,17 +63,20 @@ def claims(rows, wanted: Mapping[str, tuple[str, str]], split: str = "test") -> 
     rows   : table of one task as from `kd.recorded`, a row for each method and seed
     wanted : text of the claim -> (new, old), names of the two methods
     split  : whose scores are compared; higher is better
-    Raises ValueError for a method or a split that the rows do not hold.
+    Raises ValueError for a method or a split that the rows do not hold, and for two methods with different seeds.
     """
     if split not in rows:
         raise ValueError(f"no split {split!r} in these rows, whose columns are {', '.join(map(str, rows))}")
-    scores = rows.sort_values("seed").groupby("method", sort=False)[split].apply(list).to_dict()
+    seeds = {name: group.set_index("seed")[split].sort_index() for name, group in rows.groupby("method", sort=False)}
+    scores = {name: values.tolist() for name, values in seeds.items()}
     about = f"{rows['task'].iloc[0]}, {rows['labels'].iloc[0]:.0%} of the labels, {rows['seed'].nunique()} seeds, {split}"
     print(f"{about}: mean ± 95 % interval, differences seed by seed")
     verdicts = {}
     for text, (new, old) in wanted.items():
         if missing := [name for name in (new, old) if name not in scores]:
             raise ValueError(f"no {', '.join(missing)} in these rows, which hold {', '.join(scores)}")
+        if list(seeds[new].index) != list(seeds[old].index):
+            raise ValueError(f"{new} has the seeds {list(seeds[new].index)}, {old} {list(seeds[old].index)}: pairs need the same")
         gain, verdicts[text] = _judge(scores, new, old, "higher")
         print(f"  {text}: {verdicts[text]}")
         print(f"      {new} {interval(scores[new])}, {old} {interval(scores[old])}, difference {gain}")

@@ -11,7 +11,7 @@ from scipy import stats
 
 
 COLUMNS = ["method", "split", "mean", "low", "high", "sd", "runs"]
-SCORED = ("test", "ood_lexicon", "ood_natural", "adversarial")  # splits of a recorded row
+SCORED = ("test", "ood_lexicon", "ood_natural", "adversarial", "attacked")  # splits of a recorded row
 
 
 @dataclass

@@ -18,7 +18,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -151,15 +151,15 @@ def select(pattern: str | None, among: Iterable[Experiment] | None = None) -> li
     return chosen
 
 
-def run_one(experiment: Experiment) -> dict:
-    """Run one experiment and return its row: scores per split, command, commit, versions, seconds."""
+def train(experiment: Experiment):
+    """Train the student of one experiment; returns the `Run`."""
     from kdviz.data.noise import flip_labels, symmetric
     from kdviz.models.kronecker import compress
     from kdviz.models.students import build_student
+    from kdviz.training.attacked import recorded_pool
     from kdviz.training.distill import distill
 
-    started = time.process_time()
-    task = _task(experiment.task)
+    task = load(experiment.task)
     if experiment.rows is not None:
         task = task.subset(experiment.rows)
     # the vocabulary comes from all texts, so that every share of labels trains the same student
@@ -170,13 +170,29 @@ def run_one(experiment: Experiment) -> dict:
         task = task.with_labels(experiment.labels, seed=experiment.seed)
     if experiment.wrong:
         task = flip_labels(task, symmetric(len(task.labels), experiment.wrong), seed=experiment.seed)
+    if (pool := recorded_pool(experiment.task)) is not None:
+        task = replace(task, splits=task.splits | {"attacked": pool})
     method = experiment.build()
     reads = bool(method.needs) or method.needs_live_teacher
     teacher = _teacher(experiment.task) if reads else None
-    run = distill(
+    return distill(
         student, teacher, task, method, seed=experiment.seed, cache_dtype="float16", progress="off", **experiment.settings
     )
-    about = {
+
+
+def attackers(task: str) -> list[Experiment]:
+    """The students that are attacked for the split `attacked` (see `kdviz.training.attacked`)."""
+    from kdviz.training.attacked import AGAINST, SEED
+
+    made = table_methods()
+    return [Experiment("attackers", task, FEW, name, made[name], SEED) for name in AGAINST]
+
+
+def run_one(experiment: Experiment) -> dict:
+    """Run one experiment and return its row: scores per split, command, commit, versions, seconds."""
+    started = time.process_time()
+    run = train(experiment)
+    return {
         "table": experiment.table, "task": experiment.task, "labels": experiment.labels, "method": experiment.method,
         "seed": experiment.seed, "dev": float(run.dev["dev_accuracy"].max()),
         **{split: scores["accuracy"] for split, scores in run.scores.items()},
@@ -187,11 +203,11 @@ def run_one(experiment: Experiment) -> dict:
         "commit": commit(), "python": platform.python_version(),
         **{package: importlib.metadata.version(package) for package in PACKAGES},
     }  # fmt: skip
-    return about
 
 
 @functools.cache
-def _task(name: str):
+def load(name: str):
+    """An embedded task, read once in a process."""
     from kdviz.data.task import load_task
 
     return load_task(name)
@@ -201,7 +217,7 @@ def _task(name: str):
 def _teacher(task: str):
     from kdviz.models.teachers import load_teacher
 
-    return load_teacher("minilm", _task(task))
+    return load_teacher("minilm", load(task))
 
 
 @functools.cache
