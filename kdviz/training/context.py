@@ -15,6 +15,7 @@ from kdviz.training.cache import TeacherCache
 from kdviz.training.fields import OF_NO_LAYER, compute, wanted
 from kdviz.training.history import History
 from kdviz.training.metrics import evaluate
+from kdviz.training.memory import set_aside
 from kdviz.training.progress import Progress
 from kdviz.training.rows import UNLABELLED, Rows
 from kdviz.training.snapshots import Snapshots
@@ -175,6 +176,7 @@ class Training:
             self.teacher.to(self.device), self.table, needs, layers,
             dtype=self.settings.cache_dtype, device=self.device, say=self.progress.say,
         )  # fmt: skip
+        set_aside(self.teacher)
         return cache
 
     def open_teacher(self, phase: Phase, needs) -> None:

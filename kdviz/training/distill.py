@@ -19,7 +19,6 @@ from kdviz.training import checkpoint
 from kdviz.training.cache import fingerprint
 from kdviz.training.context import Settings, Training
 from kdviz.training.loop import train
-from kdviz.training.memory import give_back_memory, keep_small
 from kdviz.training.metrics import evaluate, wilson
 from kdviz.training.progress import Progress
 from kdviz.training.rows import Rows
@@ -72,7 +71,6 @@ def distill(
     if resume and folder is None:
         raise ValueError("resume=True needs folder=…: that is where checkpoints are")
     _check(student, teacher, task, method)
-    keep_small()
     accelerator = _accelerator(mixed_precision)
     reporter = Progress(progress if accelerator.is_main_process else "off", method.name)
     tokenizer = getattr(student, "tokenizer", None)
@@ -138,7 +136,6 @@ def _score(run: Training, splits):
     chosen = [name for name in run.task.splits if name not in SPLITS_OF_TRAINING] if splits is None else splits
     scores, predictions = {}, {}
     for name in chosen:
-        give_back_memory()
         rows = Rows(run.table.tokenizer, run.settings.max_length)
         rows.add(run.task[name])
         found, logits = evaluate(run.student, rows, run.accelerator)
