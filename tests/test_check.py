@@ -176,3 +176,6 @@ def test_claims_about_recorded_rows_agree_with_claims_about_runs(capsys):
         check.claims(rows, {"?": ("none", "old")})
     with pytest.raises(ValueError, match="no split 'abroad'"):
         check.claims(rows, wanted, "abroad")
+    shifted = rows.assign(seed=rows["seed"] + (rows["method"] == "old"))
+    with pytest.raises(ValueError, match=r"new has the seeds \[0, 1, 2\], old \[1, 2, 3\]"):
+        check.claims(shifted, wanted)

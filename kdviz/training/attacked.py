@@ -53,9 +53,9 @@ def make_pool(task: Task, students: Mapping[str, Model], path: Path, texts: int 
         found = attack(student, task["test"], Candidates(rules), limit=texts)
         attacks.append(Attack(name, found.attempted, found.found, found.queries))
     pool, known = pooled(attacks), {row for split in task.splits.values() for row in _texts(split)}
-    pool = pool.select([place for place, row in enumerate(_texts(pool)) if row not in known]).flatten_indices()
+    fresh = [place for place, row in enumerate(_texts(pool)) if row not in known]
     written = io.BytesIO()
-    pq.write_table(pool.data.table, written)
+    pq.write_table(pool.with_format("arrow").select(fresh)[:], written)
     write_whole(path, written.getvalue())
     return attacks
 

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 import pytest
 
 import kdviz as kd
+from kdviz.figures import costs
 
 RNG = np.random.default_rng(0)
 LABELS = ("<b>bad</b>", "fine & good", "$great$")
@@ -134,18 +135,22 @@ def test_the_front_holds_what_nothing_cheaper_equals():
 
 
 def test_names_of_methods_cover_neither_each_other_nor_a_dot():
-    def boxed(many):
-        names = [f"method {number}" for number in range(many)]
-        cost = {name: 20 + number / many for number, name in enumerate(names)} | {"far": 40}
-        scores = {name: (0.5 + number % 7 / 100,) * 3 for number, name in enumerate(names)} | {"far": (0.9,) * 3}
-        return kd.figures.tradeoff(cost, scores, x_title="seconds").data[1]
+    # five dots around one place: four names find a side each, the first named first, the fifth is told on hover
+    x, y = [1, 100, *[10] * 5], [0, 1, *[0.5] * 5]
+    sides = costs.beside(x, y, [5] * 7, [6, 5])
+    assert sorted(map(str, sides[2:])) == ["None", "bottom center", "middle left", "middle right", "top center"]
+    assert sides[6] == "top center" and sides[5] == "bottom center"
+    # in the middle a long name stands above its dot, at the edges where it does not leave the picture
+    assert costs.beside([1, 10, 100], [0.5] * 3, [30] * 3, []) == ["middle right", "top center", "middle left"]
+    assert costs.beside([1, 10, 100], [0.5] * 3, [5] * 3, []) == ["top center"] * 3
 
-    few, many = boxed(2), boxed(30)
-    assert all(few.text) and 8 <= sum(map(bool, many.text)) < 31
-    assert "far" in many.text and len(many.hovertext) == 31 and all(many.hovertext)
-    written = [place for place, name in enumerate(many.text) if name]
-    middles = {(round(float(many.x[k]), 6), float(many.y[k]), many.textposition[k]) for k in written}
-    assert len(middles) == len(written)
+
+def test_a_name_without_room_is_told_on_hover():
+    names = [f"method {number}" for number in range(30)] + ["far"]
+    cost = {name: 20 + number / 30 for number, name in enumerate(names)} | {"far": 40}
+    scores = {name: (0.5 + number % 7 / 100,) * 3 for number, name in enumerate(names)} | {"far": (0.9,) * 3}
+    dots = kd.figures.tradeoff(cost, scores, x_title="seconds").data[1]
+    assert "far" in dots.text and "" in dots.text and set(dots.hovertext) == set(names)
 
 
 def test_slices_are_what_was_measured():

@@ -77,6 +77,17 @@ def test_half_precision_halves_the_disk_and_keeps_three_digits():
     assert sizes[half.folder.name] < 0.7 * sizes[whole.folder.name]
 
 
+def test_pages_that_are_let_go_come_back(monkeypatch):
+    rows = rows_of()
+    index = [[7, 0, 20], [3, 7], [0]]
+    kept = [opened(rows).batch(one, FIELDS) for one in index]
+    monkeypatch.setattr(cache_module, "MOST_MAPPED", 0)
+    cache = opened(rows)
+    for one, before in zip(index, kept, strict=True):
+        torch.testing.assert_close(cache.batch(one, FIELDS), before, rtol=0, atol=0)
+        assert {field.read for field in cache.fields.values()} == {0}, "every read lets its pages go"
+
+
 def test_only_what_is_missing_is_computed_and_it_is_said_before():
     said = []
     opened(needs={"logits"}, said=said)
