@@ -66,7 +66,7 @@ class Training:
         self.checkpoint_every = checkpoint_every
         self.folder = None if folder is None else Path(folder)
         self.seed, self.device = settings.seed, accelerator.device
-        self.teacher, self.at, self.batch = teacher, None, None
+        self.teacher, self.at, self.batch = self._ready(teacher), None, None
         tokenizer = getattr(teacher if teacher is not None else student, "tokenizer", None)
         self.table, self.dev = Rows(tokenizer, settings.max_length), Rows(tokenizer, settings.max_length)
         for split in TRAINING_SPLITS:
@@ -121,7 +121,7 @@ class Training:
     def live_teacher_fields(self, batch, needs, **replaced) -> Fields:
         """The teacher read now: without a cache, or for inputs that were made on the fly."""
         with torch.no_grad():
-            return self._forward(self.teacher.to(self.device).eval(), 0, batch, needs, replaced)
+            return self._forward(self.teacher, 0, batch, needs, replaced)
 
     def evaluate(self, model=None) -> dict[str, float]:
         return evaluate(self.student if model is None else model, self.dev, self.accelerator)[0]
@@ -173,11 +173,15 @@ class Training:
             if teacher == id(self.teacher) and needs <= there and of_layers in (layers, ()):
                 return cache
         self._caches[id(self.teacher), needs, layers] = cache = TeacherCache.open(
-            self.teacher.to(self.device), self.table, needs, layers,
+            self.teacher, self.table, needs, layers,
             dtype=self.settings.cache_dtype, device=self.device, say=self.progress.say,
         )  # fmt: skip
         set_aside(self.teacher)
         return cache
+
+    def _ready(self, teacher):
+        """The teacher where it is read, without dropout: seen to once, for it takes a hundredth of a step's time."""
+        return None if teacher is None else teacher.to(self.device).eval()
 
     def open_teacher(self, phase: Phase, needs) -> None:
         """Bring in the teacher of a phase and make sure that its fields are at hand."""
@@ -185,9 +189,7 @@ class Training:
         chosen = self.run_teacher if chosen is None else chosen
         if chosen is not self.teacher:
             self._caches.clear()  # they go by id, and the id of a teacher that is let go may become another's
-        self.teacher = chosen
-        if self.method.needs_live_teacher and self.teacher is not None:
-            self.teacher.to(self.device).eval()
+        self.teacher = self._ready(chosen)
         if needs and self.settings.cache and self.teacher is not None:
             self._cache(frozenset(needs))
 
