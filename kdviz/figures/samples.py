@@ -135,8 +135,9 @@ def memorised(visits, answers, given, true) -> go.Figure:
     axes(figure, "visit (epoch)", "items with a wrong label, most memorised on top", height=520)
     figure.update_xaxes(tickvals=places, ticktext=[theme.token_text(str(visit)) for visit in visits], showgrid=False)
     titles = [f"Who memorises wrong labels? {theme.text(name)}" for name in maps]
-    if len(maps) > 1:
-        figure.update_layout(updatemenus=[heatmaps.menu([theme.text(name) for name in maps], titles, 1, 0)], margin={"t": 110})
-    alt = f"Items with a wrong label, one a row, over {len(visits)} visits, coloured by what the student answers. {'; '.join(told)}."
     notes = (f"{len(codes)} of {len(given):,} items",) if len(codes) < len(given) else ()
+    if len(maps) > 1:
+        menu = heatmaps.menu([theme.text(name) for name in maps], titles, 1, 0)
+        figure.update_layout(updatemenus=[menu], margin={"t": 110 + 18 * len(notes)})
+    alt = f"Items with a wrong label, one a row, over {len(visits)} visits, coloured by what the student answers. {'; '.join(told)}."
     return theme.finish(figure, titles[0], alt, notes)

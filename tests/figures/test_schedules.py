@@ -134,6 +134,16 @@ def test_the_front_holds_what_nothing_cheaper_equals():
     np.testing.assert_allclose(dots.error_y.array, [0.1, 0.05, 0.04, 0.05], rtol=1e-2)
 
 
+def test_a_note_has_a_line_of_its_own_above_the_menu():
+    draw = lambda rows, methods: kd.figures.memorised(  # noqa: E731
+        [1, 2], {name: np.zeros((rows, 2)) for name in methods}, np.ones(rows), np.zeros(rows)
+    )
+    few, many = draw(20, ["KD", "labels"]), draw(400, ["KD", "labels"])
+    assert (few.layout.meta["notes"], many.layout.meta["notes"]) == ([], ["150 of 400 items"])
+    assert many.layout.margin.t - few.layout.margin.t >= 18 and len(many.layout.updatemenus) == 1
+    assert not draw(400, ["KD"]).layout.updatemenus
+
+
 def test_names_of_methods_cover_neither_each_other_nor_a_dot():
     # five dots around one place: four names find a side each, the first named first, the fifth is told on hover
     x, y = [1, 100, *[10] * 5], [0, 1, *[0.5] * 5]
