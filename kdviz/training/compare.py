@@ -72,7 +72,9 @@ def _compare_rows(table: pd.DataFrame) -> Comparison:
     rows = []
     for label, group in table.groupby("method", sort=False):
         for split in (split for split in SCORED if split in group):
-            values = group[split].tolist()
+            values = group[split].dropna().tolist()
+            if not values:
+                continue  # rows that were recorded before this split was
             low, high = interval(values)
             rows.append({"method": label, "split": split, **summary(values), "low": low, "high": high})
     return Comparison(pd.DataFrame(rows)[COLUMNS])

@@ -157,6 +157,8 @@ def test_recorded_rows_are_chosen_and_compared(tmp_path, monkeypatch):
     assert table.loc[("CKD", "test"), "mean"] == pytest.approx(0.62) and table.loc[("KD", "test"), "runs"] == 5
     assert (table.loc[("CKD", "test"), "low"], table.loc[("CKD", "test"), "high"]) == interval([0.6, 0.61, 0.62, 0.63, 0.64])
     assert set(table.index.get_level_values("split")) == {"test", "adversarial"}
+    late = kd.compare(chosen.assign(attacked=[0.2] * 5 + [float("nan")] * 5)).table
+    assert late[late["split"] == "attacked"]["method"].tolist() == ["CKD"], "KD was recorded before that split"
     with pytest.raises(ValueError, match="nothing is recorded for methods/entail/1: kdviz run results --only"):
         kd.recorded("methods", task="entail")
     with pytest.raises(ValueError, match="no PKD in methods/reviews/1, only CKD, KD, labels only"):
