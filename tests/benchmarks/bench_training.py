@@ -124,7 +124,7 @@ def textbrewer(student, teacher, ours: Ours, folder):
     )
     distiller = GeneralDistiller(
         TrainingConfig(output_dir=str(folder), log_dir=str(folder), device="cpu"), settings,
-        Classifier(teacher), Classifier(learner), adaptor, adaptor,
+        Classifier(teacher).eval(), Classifier(learner), adaptor, adaptor,
     )  # fmt: skip
     distiller.save_and_callback = lambda *args: None
     optimizer = torch.optim.AdamW(learner.parameters(), lr=LR)

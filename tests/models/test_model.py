@@ -69,6 +69,43 @@ def test_a_forward_pass_leaves_no_hook_behind(student):
     assert student.network.encoder.config._attn_implementation == "sdpa"
 
 
+def finished(model):
+    """Counts positions that the last layer's feed-forward part sees, call by call."""
+    seen, last = [], model.network.encoder.base_model.encoder.layer[-1]
+    last.intermediate.register_forward_hook(lambda _m, given, _o: seen.append(given[0].shape[1]))
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert"])
+def test_logits_alone_are_the_same_logits(tmp_path, kind):
+    shifted = {"pad_token_id": 0, "max_position_embeddings": 64, "type_vocab_size": 1}
+    sizes = shifted if kind in ("xlm-roberta", "camembert") else {}
+    model = kd.load_teacher(save_tiny(tmp_path, kind, initializer_range=0.5, **sizes))
+    inputs = batch(model)
+    vectors = model.network.embedding(inputs["input_ids"]).detach().requires_grad_()
+    inputs["input_ids"], given = None, {**inputs, "vectors": vectors}
+    alone = model.network(**given, want={"logits"}).logits
+    whole = model.network(**given, want={"logits", "hidden"}).logits
+    assert_close(alone, whole)
+    assert (alone[0] - alone[1]).abs().max() > 0.01  # the words are heard
+    gradients = [torch.autograd.grad(logits[:, 0].sum(), vectors)[0] for logits in (alone, whole)]
+    assert_close(*gradients)
+
+
+def test_a_classifier_finishes_one_position_unless_it_trains(student):
+    inputs, seen = batch(student), finished(student)
+    n = inputs["input_ids"].shape[1]
+    student.eval()(**inputs)
+    student(**inputs, want={"logits", "ffn"})
+    assert seen == [1, n]
+    trained = []
+    for want in ({"logits"}, {"logits", "hidden"}):
+        torch.manual_seed(0)
+        trained.append(student.train()(**inputs, want=want).logits)
+    assert seen == [1, n, n, n]
+    assert torch.equal(*trained)  # the same numbers are dropped
+
+
 @pytest.mark.parametrize(
     "want, message",
     [({"hiden"}, "cannot want hiden; choose among attentions"), ({"logits"}, "no classifier, so no logits")],
