@@ -90,9 +90,9 @@ class Recommendation:
     def __repr__(self) -> str:
         if self.pairs.empty:
             return "No two methods can be told apart: take the cheapest."
-        lines = [f"no method is better beyond doubt than: {', '.join(self.unbeaten)}"]
+        lines = [f"no method is better beyond doubt than: {'; '.join(self.unbeaten)}"]  # names may hold commas
         for better, group in self.pairs.groupby("better", sort=False):
-            over = ", ".join(f"{row.worse} (+{100 * row.difference:.1f})" for row in group.itertuples())
+            over = "; ".join(f"{row.worse} (+{100 * row.difference:.1f})" for row in group.itertuples())
             lines.append(f"{better} is better than {over}")
         return "\n".join(lines)
 
