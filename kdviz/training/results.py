@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -90,6 +91,7 @@ def further_methods() -> dict[str, Callable[[], object]]:
         "RKD": methods.RKD,
         "DistilBERT": methods.DistilBERT,
         "PD": methods.PD,
+        "MobileBERT": lambda: methods.MobileBERT(heads="mean"),
         "Annealing-KD": methods.AnnealingKD,
         "Annealing-KD, τ_max 1": lambda: methods.AnnealingKD(tau_max=1),
         "Continuation-KD": methods.ContinuationKD,
@@ -135,6 +137,7 @@ def experiments() -> list[Experiment]:
                 rows += [Experiment("methods", task, labels, method, build, seed) for seed in SEEDS]
         small = {"method": "KD, Kronecker student", "build": made["KD"], "kronecker": 8}
         rows += [Experiment("methods", task, FEW, seed=seed, **small) for seed in SEEDS]
+        rows += [Experiment("methods", task, FEW, "TAKD", partial(_assisted, task, seed), seed) for seed in SEEDS]
         for method, build in noisy_methods().items():
             rows += [Experiment("noise", task, LABELS[1], method, build, seed, wrong=WRONG) for seed in SEEDS]
     return rows
@@ -203,6 +206,15 @@ def run_one(experiment: Experiment) -> dict:
         "commit": commit(), "python": platform.python_version(),
         **{package: importlib.metadata.version(package) for package in PACKAGES},
     }  # fmt: skip
+
+
+def _assisted(task: str, seed: int):
+    """TAKD with an assistant that has twice the student's layers and twice its width."""
+    from kdviz.methods import TAKD
+    from kdviz.models.students import build_student
+
+    twice = {"layers": 2 * STUDENT["layers"], "hidden": 2 * STUDENT["hidden"], "heads": STUDENT["heads"]}
+    return TAKD(assistant=build_student(load(task), **twice, seed=seed))
 
 
 @functools.cache
