@@ -76,7 +76,7 @@ def test_every_method_of_the_table_can_be_made():
             method.setup(sizes)  # its phases are the matched layers
         assert sum(phase.epochs for phase in method.phases(epochs)) == epochs, name
     assistant = made["methods", "entail", "TAKD"].assistant
-    assert (assistant.layers, assistant.width, assistant.labels) == (4, 64, module.load("entail").labels)
+    assert (assistant.layers, assistant.width, assistant.labels) == (2, 128, module.load("entail").labels)
 
 
 def test_wrong_labels_and_kronecker_students_reach_the_run(monkeypatch):
