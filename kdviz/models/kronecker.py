@@ -320,6 +320,7 @@ def cost(config, factor: int | Factors | None = None, *, rank: int = 1, tokens: 
 
     config : hidden_size d, intermediate_size f, num_hidden_layers, vocab_size, max_position_embeddings, type_vocab_size
     tokens : n, length of the text whose FLOPs are counted   labels : classes of a classifier, 0 for none
+    FLOPs are those of every position in every layer, as in training; a model asked for logits alone does with fewer.
     """
     d, f, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     if factor is None:
