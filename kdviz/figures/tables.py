@@ -62,9 +62,10 @@ def _axis_title(figure: go.Figure, trace, kind: str) -> str:
 
 
 def _labels(figure: go.Figure, trace, kind: str) -> dict:
-    """Place -> words of an axis, as HTML: the labels are escaped for plotly, whose escapes HTML reads alike."""
+    """Place -> words of an axis, as HTML: the labels are escaped for plotly, whose escapes HTML reads alike. A tick without
+    words shows its place, as in the picture."""
     axis = _axis(figure, trace, kind)
-    return dict(zip(axis.tickvals or (), axis.ticktext or (), strict=True))
+    return dict(zip(axis.tickvals or (), axis.ticktext or ()))
 
 
 def _label(labels: dict, place) -> str:

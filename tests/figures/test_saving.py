@@ -43,6 +43,13 @@ def test_a_page_stands_alone(figure, tmp_path):
     assert ("details", {}) in found.seen
 
 
+def test_ticks_without_words_are_places(tmp_path):
+    curve = kd.figures.curves([600, 1200], {"KD": [[0.4, 0.6]]}, title="t", x_title="steps")
+    curve.update_xaxes(tickvals=[600, 1200])
+    page = kd.figures.save(curve, tmp_path / "curve.html").read_text(encoding="utf-8")
+    assert '<th scope="row">600</th><td>0.4</td>' in page and '<th scope="row">1200</th><td>0.6</td>' in page
+
+
 def test_pages_may_share_the_script(figure, tmp_path):
     path = kd.save(figure, tmp_path / "a.html", share_script=True)
     assert path.stat().st_size < 400_000
