@@ -216,6 +216,7 @@ def measure() -> dict[str, float]:
             "kd": kd_cached, "kd live": kd_live, "textbrewer": textbrewer(student, teacher, kd_live, folder),
             "torchdistill": torchdistill(student, teacher, kd_live),
         })  # fmt: skip
+        assert not any(module.training for module in teacher.modules()), "a rival has left the teacher's dropout on"
         for name, seconds in step.items():
             print(f"{name:<13}{seconds * 1e3:8.1f} ms a step, {32 / seconds:7,.0f} texts/s")
         print(f"TextBrewer {importlib.metadata.version('textbrewer')}; torchdistill's loop as described above")

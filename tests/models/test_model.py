@@ -83,7 +83,7 @@ def test_logits_alone_are_the_same_logits(tmp_path, kind):
     model = kd.load_teacher(save_tiny(tmp_path, kind, initializer_range=0.5, **sizes))
     inputs = batch(model)
     vectors = model.network.embedding(inputs["input_ids"]).detach().requires_grad_()
-    inputs["input_ids"], given = None, {**inputs, "vectors": vectors}
+    given = inputs | {"input_ids": None, "vectors": vectors}
     alone = model.network(**given, want={"logits"}).logits
     whole = model.network(**given, want={"logits", "hidden"}).logits
     assert_close(alone, whole)

@@ -65,6 +65,27 @@ def test_the_readme_repeats_what_is_recorded():
             assert (float(mean), float(half)) == pytest.approx((sum(values) / len(values), (high - low) / 2), abs=0.0501), method
 
 
+def test_what_the_readme_says_of_longer_runs():
+    root = Path(__file__).resolve().parents[2]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    teacher = json.loads((root / "data" / "teachers" / "reviews" / "log.json").read_text())["test"]
+    assert f"({100 * teacher:.1f} % on `reviews`)" in readme
+    rows = {task: module.recorded("steps", task, 0.05) for task in module.TASKS}
+
+    def lead(task, times, split="test"):
+        scores = rows[task].pivot(index="seed", columns="method", values=split)
+        return interval((scores[f"CKD, {times} times the steps"] - scores[f"KD, {times} times the steps"]).tolist())
+
+    names = "CKD, 4 times the steps", "KD, 12 times the steps"
+    (early, cost), (late, most) = (
+        rows["reviews"][rows["reviews"]["method"] == name][["test", "seconds"]].agg({"test": "mean", "seconds": "median"})
+        for name in names
+    )
+    assert late - early < 0.02 and f"({cost:.0f} s against {most:.0f} s)" in readme
+    assert min(lead(task, times)[0] for task in module.TASKS for times in (2, 4)) > 0
+    assert lead("reviews", 12)[0] < 0 < lead("reviews", 12)[1] and lead("reviews", 12, "adversarial")[0] > 0
+
+
 def test_names_are_unique_and_patterns_choose():
     names = [one.name for one in experiments()]
     assert len(set(names)) == len(names)
