@@ -99,7 +99,7 @@ def word_gram(hidden: torch.Tensor) -> torch.Tensor:
     """Inner products between the words of a sentence. hidden (..., n, d) -> (..., n, n)."""
     if hidden.ndim < 2:
         raise ValueError(f"word_gram takes (..., n, d), words by width; got {tuple(hidden.shape)}")
-    return hidden @ hidden.transpose(-1, -2)
+    return _Gram.apply(hidden)
 
 
 @_arrays_too
@@ -107,8 +107,33 @@ def layer_gram(hidden: torch.Tensor) -> torch.Tensor:
     """Inner products between the layers of each word. hidden (..., L, n, d) -> (..., n, L, L)."""
     if hidden.ndim < 3:
         raise ValueError(f"layer_gram takes (..., L, n, d), layers by words by width; got {tuple(hidden.shape)}")
-    by_word = hidden.transpose(-3, -2)
-    return by_word @ by_word.transpose(-1, -2)
+    return _Gram.apply(hidden.transpose(-3, -2).contiguous())
+
+
+class _Gram(torch.autograd.Function):
+    """X Xᵀ. Its gradient is (dG + dGᵀ) X: one product, where a product's general rule takes two and adds them."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(vectors):
+        return vectors @ vectors.mT
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, slope):
+        (vectors,) = ctx.saved_tensors
+        return (slope + slope.mT) @ vectors
+
+    @staticmethod
+    def jvp(ctx, change):
+        (vectors,) = ctx.saved_tensors
+        half = change @ vectors.mT
+        return half + half.mT
 
 
 @_arrays_too

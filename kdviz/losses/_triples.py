@@ -80,9 +80,9 @@ def _by_blocks(student, teacher, real, window, match):
             words = real[part, span]
             both = words.unsqueeze(-1) & words.unsqueeze(-2)
             # Padding may hold anything, NaN included: set to 0 it has no value and no gradient.
-            s, t = (
-                relations.squared_distance(torch.where(both, gram[part, span, span], 0)) for gram in (student, teacher)
-            )
+            near_s, near_t = (torch.where(both, gram[part, span, span], 0) for gram in (student, teacher))
+            total += (0 * near_s).sum() + (0 * near_t).sum()  # NaN if a real word brings NaN or infinity in
+            s, t = relations.squared_distance(near_s), relations.squared_distance(near_t)
             usable = near & both[..., vertices] & (s[..., vertices] > 0) & (t[..., vertices] > 0)
             value, slope = (
                 _by_products(s, t, usable, vertices) if products else _by_angles(s, t, usable, vertices, match)

@@ -1,7 +1,8 @@
 """What a training step costs: CKD from the cache against plain cross-entropy, the cache against the living teacher, and
 vanilla KD against TextBrewer and torchdistill.
 
-Everything is measured in one process, by turns: a few steps of each, many rounds, medians. Same student (2 layers of
+Everything is measured in one process, by turns: a few steps of each, many rounds; a ratio is the median of the rounds'
+own ratios, so that a slow minute of the machine hits both of its sides. Same student (2 layers of
 128), same teacher (MiniLM with the adapter of `reviews`), same batches of 32, collated by the same function.
 
 TextBrewer comes from PyPI into a folder of its own under build/, never into the project's environment. It writes each
@@ -29,13 +30,13 @@ from torch.nn import functional as F
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ROOT / "build" / "benchmark"
 TEXTBREWER = "textbrewer==0.2.1.post1"
-ROUNDS, STEPS = 9, 8
+ROUNDS, STEPS = 15, 8
 ALPHA, TEMPERATURE, LR = 0.5, 4.0, 5e-4
 TEXTS = 640  # of train, and as many of transfer
 
 
-def turns(contestants: dict) -> dict[str, float]:
-    """Median seconds of one step of each: in every round each runs a few steps; the order turns with the round."""
+def turns(contestants: dict) -> dict[str, list[float]]:
+    """Seconds of one step of each, round by round: in every round each runs a few; the order turns with the round."""
     names, taken = list(contestants), {name: [] for name in contestants}
     for number in range(ROUNDS + 1):
         for name in names[number % len(names) :] + names[: number % len(names)]:
@@ -43,7 +44,12 @@ def turns(contestants: dict) -> dict[str, float]:
             contestants[name](number * STEPS)
             if number:  # the first round warms up
                 taken[name].append((time.perf_counter() - start) / STEPS)
-    return {name: statistics.median(times) for name, times in taken.items()}
+    return taken
+
+
+def ratio(above: list[float], below: list[float]) -> float:
+    """Median over rounds."""
+    return statistics.median(a / b for a, b in zip(above, below, strict=True))
 
 
 class Ours:
@@ -217,16 +223,17 @@ def measure() -> dict[str, float]:
             "torchdistill": torchdistill(student, teacher, kd_live),
         })  # fmt: skip
         assert not any(module.training for module in teacher.modules()), "a rival has left the teacher's dropout on"
-        for name, seconds in step.items():
+        for name, rounds in step.items():
+            seconds = statistics.median(rounds)
             print(f"{name:<13}{seconds * 1e3:8.1f} ms a step, {32 / seconds:7,.0f} texts/s")
         print(f"TextBrewer {importlib.metadata.version('textbrewer')}; torchdistill's loop as described above")
         numbers = {
-            "ckd_step_over_ce_step": step["ckd"] / step["ce"],
-            "cached_epoch_speedup": step["ckd live"] / step["ckd"],
-            "kd_cached_vs_textbrewer": step["textbrewer"] / step["kd"],
-            "kd_live_vs_textbrewer": step["textbrewer"] / step["kd live"],
-            "kd_cached_vs_torchdistill": step["torchdistill"] / step["kd"],
-            "kd_live_vs_torchdistill": step["torchdistill"] / step["kd live"],
+            "ckd_step_over_ce_step": ratio(step["ckd"], step["ce"]),
+            "cached_epoch_speedup": ratio(step["ckd live"], step["ckd"]),
+            "kd_cached_vs_textbrewer": ratio(step["textbrewer"], step["kd"]),
+            "kd_live_vs_textbrewer": ratio(step["textbrewer"], step["kd live"]),
+            "kd_cached_vs_torchdistill": ratio(step["torchdistill"], step["kd"]),
+            "kd_live_vs_torchdistill": ratio(step["torchdistill"], step["kd live"]),
             "ckd_run_peak_mb": highest,
         }
     for name, value in numbers.items():

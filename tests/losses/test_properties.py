@@ -212,6 +212,25 @@ def test_gpu_route_and_cpu_route_agree(window, n, match, monkeypatch):
         close(a, b)
 
 
+@pytest.mark.parametrize("route", ["_by_kernel", "_by_blocks"])
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+@pytest.mark.parametrize("side", ["student", "teacher"])
+@pytest.mark.parametrize("loss", [word_angle, layer_angle])
+def test_angles_of_broken_vectors_are_refused(loss, side, bad, route, monkeypatch):
+    """An angle without a meaning counts 0, a number that is none never does; in padding it may stand."""
+    monkeypatch.setattr(_triples, "_by_kernel", getattr(_triples, route))
+    torch.manual_seed(0)
+    gram = relations.word_gram if loss is word_angle else relations.layer_gram
+    hidden, mask = torch.randn(2, 3, 9, 4), torch.ones(2, 9)
+    broken = hidden.clone()
+    broken[0, 1, 2, 3] = bad
+    grams = {"student": gram(hidden), "teacher": gram(hidden), side: gram(broken)}
+    with pytest.raises(ValueError, match=rf"[1-9]\d* {side} values"):
+        loss(grams["student"], grams["teacher"], mask)
+    mask[0, 2] = 0
+    assert loss(grams["student"], grams["teacher"], mask) < 1e-12
+
+
 def test_angle_is_the_cosine_between_difference_vectors():
     torch.manual_seed(0)
     h = torch.randn(6, 3, dtype=torch.double)
@@ -220,6 +239,16 @@ def test_angle_is_the_cosine_between_difference_vectors():
         close(angles[j, i, k], torch.cosine_similarity(h[i] - h[j], h[k] - h[j], dim=0))
         close(relations.angle(relations.word_gram(h), vertex=j)[i, k], angles[j, i, k])
     assert (angles.diagonal(dim1=-2, dim2=-1) == 0).all()
+
+
+@pytest.mark.parametrize("gram", [relations.word_gram, relations.layer_gram])
+def test_grams_have_every_derivative(gram):
+    """Backward, backward of the backward, forward mode and vmap, though the rule is our own."""
+    torch.manual_seed(0)
+    hidden = torch.randn(2, 3, 4, 5, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradcheck(gram, (hidden,), check_forward_ad=True, check_batched_grad=True)
+    assert torch.autograd.gradgradcheck(gram, (hidden,))
+    close(torch.func.vmap(gram)(hidden), gram(hidden))
 
 
 def test_numpy_in_numpy_out():
