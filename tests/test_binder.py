@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kdviz.commands.lab import EXTENSION, QUIET
+from kdviz.commands.lab import EXTENSION, SETTINGS
 from kdviz.commands.notebooks import Result
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,7 +55,7 @@ def test_first_lessons_run_in_a_binder_session(session):
     clone, prefix, environment = session
     built = subprocess.run([clone / "binder" / "postBuild"], cwd=clone, env=environment, capture_output=True, text=True)
     assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
-    assert json.loads((prefix / "share/jupyter/lab/settings/overrides.json").read_text()) == QUIET
+    assert json.loads((prefix / "share/jupyter/lab/settings/overrides.json").read_text()) == SETTINGS
     assert (prefix / "share/jupyter" / EXTENSION / "static" / "remoteEntry.js").is_file()
 
     command = [clone / "binder" / "start", "kdviz", "run", "notebooks", "00", "02"]

@@ -61,7 +61,7 @@ def test_lab_opens_the_first_lesson_quietly(little_clone):
     assert line[-1] == "--ip=127.0.0.1" and {"--no-browser", "--port=8899"} <= set(line)
     stored = Path(environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0]) / "labconfig/default_setting_overrides.json"
     assert little_clone in stored.parents, "nothing is registered outside the clone"
-    assert json.loads(stored.read_text()) == lab.QUIET
+    assert json.loads(stored.read_text()) == lab.SETTINGS
 
 
 def test_lab_names_a_lesson_that_is_not_there(little_clone):

@@ -10,8 +10,12 @@ from pathlib import Path
 from kdviz.commands import clone, write_json
 
 FIRST_LESSON = "notebooks/00_start_here.ipynb"
-# JupyterLab's question about news and updates would cover the first lesson, and asks the network
-QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+SETTINGS = {
+    # the question about news and updates would cover the first lesson, and asks the network
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    # on a projector nobody can scroll a line of code to its end
+    "@jupyterlab/notebook-extension:tracker": {"codeCellConfig": {"lineNumbers": False, "lineWrap": True}},
+}
 
 EXTENSION = "labextensions/kdviz-keyboard"      # below a folder of JUPYTER_PATH, or share/jupyter of an environment
 
@@ -43,7 +47,7 @@ def command(args) -> tuple[list[str], dict[str, str]]:
     if not lesson.is_file():
         raise SystemExit(f"kdviz: there is no lesson {args.lesson!r} in {root}; see the table in README.md")
     settings = root / "build" / "lab"
-    write_json(settings / "labconfig" / "default_setting_overrides.json", QUIET)
+    write_json(settings / "labconfig" / "default_setting_overrides.json", SETTINGS)
     write_extension(settings / "share" / EXTENSION)
     line = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}",
             f"--LabApp.default_url=/lab/tree/{lesson.relative_to(root).as_posix()}"]

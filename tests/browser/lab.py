@@ -12,10 +12,11 @@ from pathlib import Path
 
 import nbformat
 
-from kdviz.commands.lab import EXTENSION, QUIET, write_extension
+from kdviz.commands.lab import EXTENSION, SETTINGS, write_extension
 
 # every cell stays in the page, so that a test can read figures without scrolling to them
-WHOLE = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
+TRACKER = "@jupyterlab/notebook-extension:tracker"
+WHOLE = SETTINGS | {TRACKER: SETTINGS[TRACKER] | {"windowingMode": "none"}}
 PATIENCE = 300_000      # ms; a kernel that imports torch on a busy machine
 
 
@@ -27,7 +28,7 @@ class Lab:
         (folder / "notebooks").mkdir(parents=True)
         settings = folder / "settings"
         (settings / "labconfig").mkdir(parents=True)
-        (settings / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(QUIET | WHOLE))
+        (settings / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(WHOLE))
         write_extension(settings / "share" / EXTENSION)
         environment = {
             **os.environ, "JUPYTER_CONFIG_PATH": str(settings), "JUPYTER_CONFIG_DIR": str(folder / "config"),

@@ -59,6 +59,10 @@ def state(plot) -> list:
         .map(control => control.active)""")
 
 
+CUT = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputArea .cm-scroller')]
+    .filter(editor => editor.scrollWidth > editor.clientWidth + 1).map(editor => editor.textContent.slice(0, 60))"""
+
+
 def assert_shows(plot, figure, step, view) -> None:
     menu = figure.layout.updatemenus[0] if figure.layout.updatemenus else None
     visible = menu.buttons[view].args[0]["visible"] if menu else [trace.visible in (None, True) for trace in figure.data]
@@ -105,7 +109,7 @@ def work_controls(page, plot, figure) -> None:
 
 def test_lessons_in_jupyterlab(lab, page, shots):
     cells = excerpt()
-    lab.put("lessons.ipynb", [*cells, ATTENTION])
+    lab.put("lessons.ipynb", [*cells, ATTENTION, "# a line that goes on" + " and on" * 40])
     page.evaluate(BARS)
     page.on("domcontentloaded", lambda opened: opened.evaluate(BARS))
     lab.run_all(page, "lessons.ipynb")
@@ -123,6 +127,7 @@ def test_lessons_in_jupyterlab(lab, page, shots):
         else:
             assert plot.locator(".scatterlayer .trace, .barlayer .trace").count() >= 2
     page.screenshot(path=shots / "lab_lessons.png")
+    assert page.evaluate(CUT) == [], "code that runs out of its cell cannot be read on a projector"
     assert_a_stranger_sees(lab, page, shots, notebook, figures)
 
 
