@@ -42,23 +42,23 @@ def triples(student, teacher, real, reach, match, tolerance, grad):
         lanes = min(LANES, sets - start)
         if lanes < LANES:
             far[:] = 0
-        for l in range(lanes):
-            total += _distances(student, teacher, real, start + l, reach, tolerance, far, l)
+        for lane in range(lanes):
+            total += _distances(student, teacher, real, start + lane, reach, tolerance, far, lane)
         for j in range(n):
             low = max(0, j - reach)
             words = min(n, j + reach + 1) - low
             ends[:] = 0
             for i in range(words):
                 column = j - _first(low + i, reach, n, width)
-                for l in range(LANES):
-                    to_s, to_t = far[low + i, column, 0, l], far[low + i, column, 1, l]
+                for lane in range(LANES):
+                    to_s, to_t = far[low + i, column, 0, lane], far[low + i, column, 1, lane]
                     usable = to_s > 0 and to_t > 0
-                    near[i, 0, l], near[i, 1, l] = to_s, to_t
-                    near[i, 2, l] = one / np.sqrt(to_s) if usable else zero
-                    near[i, 3, l] = one / np.sqrt(to_t) if usable else zero
-                    ends[l] += usable
-            for l in range(lanes):
-                count += ends[l] * (ends[l] - 1)
+                    near[i, 0, lane], near[i, 1, lane] = to_s, to_t
+                    near[i, 2, lane] = one / np.sqrt(to_s) if usable else zero
+                    near[i, 3, lane] = one / np.sqrt(to_t) if usable else zero
+                    ends[lane] += usable
+            for lane in range(lanes):
+                count += ends[lane] * (ends[lane] - 1)
             for i in range(words):
                 first = _first(low + i, reach, n, width)
                 sums[:] = 0
@@ -66,10 +66,10 @@ def triples(student, teacher, real, reach, match, tolerance, grad):
                     if k == i:
                         continue
                     column = low + k - first
-                    for l in range(LANES):  # every triple is met twice, as (i, k) and as (k, i)
-                        u_s, u_t = near[i, 2, l] * near[k, 2, l], near[i, 3, l] * near[k, 3, l]
-                        psi = half * (near[i, 0, l] + near[k, 0, l] - far[low + i, column, 0, l]) * u_s
-                        apart = psi - half * (near[i, 1, l] + near[k, 1, l] - far[low + i, column, 1, l]) * u_t
+                    for lane in range(LANES):  # every triple is met twice, as (i, k) and as (k, i)
+                        u_s, u_t = near[i, 2, lane] * near[k, 2, lane], near[i, 3, lane] * near[k, 3, lane]
+                        psi = half * (near[i, 0, lane] + near[k, 0, lane] - far[low + i, column, 0, lane]) * u_s
+                        apart = psi - half * (near[i, 1, lane] + near[k, 1, lane] - far[low + i, column, 1, lane]) * u_t
                         if match == L2:
                             step = apart + apart
                             value = apart * apart
@@ -79,15 +79,15 @@ def triples(student, teacher, real, reach, match, tolerance, grad):
                         else:
                             step = np.sign(apart)
                             value = abs(apart)
-                        slope[low + i, column, l] -= half * step * u_s
-                        sums[0, l] += value
-                        sums[1, l] += step * u_s
-                        sums[2, l] += step * psi
-                for l in range(LANES):
-                    total += sums[0, l]
-                    slope[low + i, j - first, l] += sums[1, l] - near[i, 2, l] * near[i, 2, l] * sums[2, l]
-        for l in range(lanes):
-            _chain(slope, l, reach, grad[start + l])
+                        slope[low + i, column, lane] -= half * step * u_s
+                        sums[0, lane] += value
+                        sums[1, lane] += step * u_s
+                        sums[2, lane] += step * psi
+                for lane in range(LANES):
+                    total += sums[0, lane]
+                    slope[low + i, j - first, lane] += sums[1, lane] - near[i, 2, lane] * near[i, 2, lane] * sums[2, lane]
+        for lane in range(lanes):
+            _chain(slope, lane, reach, grad[start + lane])
         slope[:] = 0
     return total, count
 
