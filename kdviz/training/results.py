@@ -40,7 +40,8 @@ PACKAGES = ("torch", "transformers", "datasets", "accelerate")
 STUDENT = {"layers": 2, "hidden": 64, "heads": 4}
 BUDGET = {"epochs": 4, "steps_per_epoch": 150, "lr": 2e-3}
 TIMES = (2, 4, 12)  # the budget's steps, in the table of longer runs; 12 is what MATE-KD costs beside KD
-NEIGHBOURS = ("TinyBERT", "MiniLM", "RKD", "CKD relations first")  # of CKD; they compare inner states too, and are recorded with 4 times the steps
+# They compare inner states as CKD does, three of them in a stage of its own; recorded with 4 times the steps.
+NEIGHBOURS = ("TinyBERT", "MiniLM", "RKD", "CKD relations first")
 WRONG = 0.4  # of the labels, in the table of noisy labels
 
 
