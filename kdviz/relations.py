@@ -107,7 +107,7 @@ def layer_gram(hidden: torch.Tensor) -> torch.Tensor:
     """Inner products between the layers of each word. hidden (..., L, n, d) -> (..., n, L, L)."""
     if hidden.ndim < 3:
         raise ValueError(f"layer_gram takes (..., L, n, d), layers by words by width; got {tuple(hidden.shape)}")
-    return _Gram.apply(hidden.transpose(-3, -2).contiguous())
+    return _Gram.apply(hidden.transpose(-3, -2).contiguous())  # copied once here, not in every product
 
 
 class _Gram(torch.autograd.Function):
