@@ -1,5 +1,5 @@
 # make lab        open the course in JupyterLab          make lab ARGS=--no-browser on a server
-# make test       run every test                          make test ARGS=tests/losses for some of them
+# make test       run every test                          make test ARGS=tests/unit/losses for some of them
 # make notebooks  run every lesson: time, memory, size    make notebooks ARGS=02_word_relation for some
 # make site       write the lessons as offline pages     make site ARGS=02 for some
 # make bench      measure speed and memory                make bench ARGS=word_angle for some

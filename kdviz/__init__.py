@@ -6,7 +6,7 @@ from kdviz.lazy import lazy
 
 __version__ = "0.1.0"
 
-ROOMS = ("relations", "check", "losses", "models", "data", "figures", "methods", "explore", "training", "robustness")
+ROOMS = ("relations", "course", "losses", "models", "data", "figures", "methods", "explore", "training", "robustness")
 METHODS = (
     "Method", "Phase", "LabelsOnly", "KD", "CKD", "TAKD", "PD", "DistilBERT", "RKD", "MiniLM", "MobileBERT", "TinyBERT",
     "PKD", "KroneckerBERT", "UniversalKD", "ALPKD", "Glitter", "MateKD", "CombinedKD", "AnnealingKD", "ContinuationKD",
@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     **{room: room for room in ROOMS},
     **dict.fromkeys(METHODS, "methods"),
     **dict.fromkeys(("theme", "save"), "figures"),
+    "check": "course",
     "States": "states",
     "Task": "data.task",
     "load_task": "data.task",
@@ -25,8 +26,8 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "compress": "models.kronecker",
     "encode": "models.encoding",
     "distill": "training.distill",
-    "compare": "training.compare",
-    "recommend": "training.compare",
-    "recorded": "training.results",
+    "compare": "analysis",
+    "recommend": "analysis",
+    "recorded": "course.results",
     "Run": "training.run",
 })  # fmt: skip

@@ -15,7 +15,7 @@ from functools import cache
 
 import datasets
 
-from kdviz.data.grammar import reviews_lexicon, reviews_rules
+from data.make.grammar import reviews_lexicon, reviews_rules
 
 WORD = re.compile(r"[A-Za-z0-9]+(?:['-][A-Za-z0-9]+)*")
 OPERATIONS = ("synonyms", "deletion", "reconstruction")

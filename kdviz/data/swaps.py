@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 from kdviz.data import augment
-from kdviz.data.grammar import common, entail_lexicon, reviews_lexicon, reviews_rules
+from data.make.grammar import common, entail_lexicon, reviews_lexicon, reviews_rules
 
 Renaming = Mapping[str, str]
 Row = tuple[str, ...]  # (text,) or (text, text_b)

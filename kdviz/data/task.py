@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from kdviz.data.files import TEXTS, UNLABELLED, BadFile, checked_labels, checked_text, read_rows, read_table
-from kdviz.data.paths import data_dir
+from kdviz.paths import data_dir
 
 EMBEDDED = {
     "reviews": ("1 star", "2 stars", "3 stars", "4 stars", "5 stars"),

@@ -22,8 +22,8 @@ from torch.nn import functional as F
 
 from .. import relations
 from ._checks import checked, finite, one_of
-from ._rows import row_sum
-from ._triples import triple_sum
+from .fast.rows import row_sum
+from .fast.triples import triple_sum
 
 COMPILED_ON = ("cpu",)  # devices on which KL between rows of cosines is compiled loops, with the same result
 POINTWISE = {

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from .. import relations
 from ._checks import same_shape
-from ._triples import triple_sum
+from .fast.triples import triple_sum
 
 
 class Projection(nn.Linear):

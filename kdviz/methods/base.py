@@ -54,7 +54,7 @@ from torch import Tensor, nn
 from kdviz.losses import contextual
 
 if TYPE_CHECKING:
-    from kdviz.data.batching import Batch
+    from kdviz.data.batches import Batch
     from kdviz.data.task import Task
     from kdviz.models.model import Model
 

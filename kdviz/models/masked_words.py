@@ -1,7 +1,7 @@
 """What word could stand here? The packaged MiniLM with a masked-word head, adapted to the texts of the embedded tasks.
 
 MiniLM was packaged without such a head. The one kept in ``data/masked_words`` (made by
-``python -m kdviz.training.masked_words``) is BERT's: a dense layer, a norm, and the model's own word table.
+``python -m data.make.masked_words``) is BERT's: a dense layer, a norm, and the model's own word table.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def load_masked_words(folder: Path) -> MaskedWords:
     from safetensors.torch import load_file
 
     folder = Path(folder)
-    fix = "restore it with: git checkout -- data/masked_words (or make it again: python -m kdviz.training.masked_words)"
+    fix = "restore it with: git checkout -- data/masked_words (or make it again: python -m data.make.masked_words)"
     files = [folder / name for name in ("adapter_config.json", "adapter_model.safetensors", "head.safetensors")]
     (base,) = checked_files(files, folder / "log.json", ("base_sha256",), fix)
     if base != WEIGHTS_SHA256:

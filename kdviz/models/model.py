@@ -24,7 +24,7 @@ NETWORKS = {
     "kronecker": "kdviz.models.kronecker.KroneckerTransformer",
     "bilstm": "kdviz.models.recurrent.BiLSTM",
     "cnn": "kdviz.models.recurrent.GatedCNN",
-    "conv": "kdviz.models.digits.ConvNet",
+    "conv": "kdviz.models.convnet.ConvNet",
 }
 
 

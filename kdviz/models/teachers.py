@@ -128,7 +128,7 @@ def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
     files, log = (place / "adapter_config.json", place / "adapter_model.safetensors"), adapter_folder(task) / "log.json"
     fix = (
         f"restore it with: git checkout -- data/teachers/{task.name} "
-        f"(or make it again: python -m kdviz.training.adapt {task.name})"
+        f"(or make it again: python -m data.make.adapt {task.name})"
     )
     known = sorted(p.name for p in (adapter_folder(task) / "trajectory").glob("epoch-*"))
     epochs = f"; the trajectory has {', '.join(known) or 'no epochs'}" if checkpoint is not None else ""
@@ -139,7 +139,7 @@ def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
     if (found := file_sha256(train)) != data:
         raise ValueError(
             f"{place} was made on other data: {train} has SHA-256 {found}, the adapter saw {data}; restore the data "
-            f"with: git checkout -- data/{task.name} (or adapt again: python -m kdviz.training.adapt {task.name})"
+            f"with: git checkout -- data/{task.name} (or adapt again: python -m data.make.adapt {task.name})"
         )
     return merge(classifier(folder, task.labels), place, task.labels)
 

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from kdviz.data import swaps
-from kdviz.data.batching import batches, encode_split
+from kdviz.data.batches import batches, encode_split
 from kdviz.data.task import Task
 from kdviz.models.model import Model
 from kdviz.robustness.words import BOUND, RULE, Candidates, columns

@@ -23,9 +23,9 @@ import pyarrow as pa
 import torch
 from filelock import FileLock
 
-from kdviz.training.fields import OF_NO_LAYER, TOKEN_AXES, compute, wanted
+from kdviz.fields import OF_NO_LAYER, TOKEN_AXES, compute, wanted
 from kdviz.training.memory import give_back_memory
-from kdviz.training.rows import Rows
+from kdviz.data.rows import Rows
 
 LAYOUT = 2  # of the files; a change makes new caches
 TYPES = {"float32": np.float32, "float16": np.float16}

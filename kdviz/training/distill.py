@@ -17,13 +17,13 @@ from accelerate.state import AcceleratorState
 from kdviz.methods.base import FIELDS, Method
 from kdviz.training import checkpoint
 from kdviz.training.cache import fingerprint
-from kdviz.training.context import Settings, Training
+from kdviz.training.state import Settings, Training
 from kdviz.training.loop import train
 from kdviz.training.metrics import evaluate, wilson
 from kdviz.training.progress import Progress
-from kdviz.training.rows import Rows
+from kdviz.data.rows import Rows
 from kdviz.training.run import Run, history_table
-from kdviz.training.schedule import lay_out
+from kdviz.training.phases import lay_out
 from kdviz.training.snapshots import Snapshots
 
 SPLITS_OF_TRAINING = ("train", "transfer", "dev")

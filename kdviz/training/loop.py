@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from kdviz.training.context import Training
-from kdviz.training.schedule import Stretch, new_optimizer
+from kdviz.training.state import Training
+from kdviz.training.phases import Stretch, new_optimizer
 
 
 def train(run: Training, stretches: list[Stretch], resumed: dict | None, save) -> None:

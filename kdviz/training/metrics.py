@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from kdviz.training.rows import UNLABELLED, Rows
+from kdviz.data.rows import UNLABELLED, Rows
 
 BATCH = 64
 

@@ -56,7 +56,7 @@ class Run:
 
     def plot(self):
         """Loss terms and dev accuracy over the steps, phases marked: a plotly figure."""
-        from kdviz.training.plots import history_figure
+        from kdviz.figures.runs import history_figure
 
         return history_figure(self.history, self.label)
 

@@ -56,10 +56,10 @@ class Ours:
     """A few steps of our loop at a time."""
 
     def __init__(self, student, teacher, task, method, cache: bool):
-        from kdviz.training.context import Settings, Training
+        from kdviz.training.state import Settings, Training
         from kdviz.training.distill import _accelerator
         from kdviz.training.loop import one_step
-        from kdviz.training.schedule import lay_out, new_optimizer
+        from kdviz.training.phases import lay_out, new_optimizer
 
         self.run = Training(copy.deepcopy(student), teacher, task, method, Settings(cache=cache), _accelerator(None))
         (self.stretch,) = lay_out(self.run, method.phases(100))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-from kdviz.commands.lab import EXTENSION, SETTINGS, write_extension
+from kdviz.cli.lab import EXTENSION, SETTINGS, write_extension
 
 # every cell stays in the page, so that a test can read figures without scrolling to them
 TRACKER = "@jupyterlab/notebook-extension:tracker"

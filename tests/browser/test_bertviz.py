@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import kdviz as kd
-from tests.figures.made import HOSTILE, make_states
+from tests.unit.figures.made import HOSTILE, make_states
 
 
 @pytest.mark.parametrize("view", ["head", "model"])

@@ -8,7 +8,7 @@ import pytest
 import kdviz as kd
 from tests.browser.lab import PATIENCE
 from tests.browser.test_saved_figures import READ, WATCH_PAINT
-from tests.figures.made import HOSTILE
+from tests.unit.figures.made import HOSTILE
 
 SENTENCE = "the plot is thin but the acting is not bad at all"
 LONGER = "number {} the plot is thin but the acting is not bad at all and i liked every minute of it truly"    # 24 tokens

@@ -8,10 +8,10 @@ import nbformat
 import numpy as np
 import plotly.graph_objects as go
 
-from kdviz.commands.site import PLOTLY_MIME, decoded
+from docs.site.build import PLOTLY_MIME, decoded
 from tests.browser.lab import PATIENCE
 from tests.browser.test_lab import shown
-from tests.figures.made import drawn
+from tests.unit.figures.made import drawn
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 DRAWS = ("kd.figures.", "kd.explore.", "[0].plot()")

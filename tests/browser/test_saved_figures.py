@@ -8,7 +8,7 @@ import pytest
 
 import kdviz as kd
 from tests.browser.axe import hindrances
-from tests.figures.made import HOSTILE, drawn, make_states
+from tests.unit.figures.made import HOSTILE, drawn, make_states
 
 PLOT = "document.querySelector('.js-plotly-plot')"
 READ = f"""() => {PLOT}._fullData.filter(trace => trace.visible === true && trace.type === 'heatmap')

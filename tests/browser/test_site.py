@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import kdviz as kd
-from kdviz.commands import site
+from docs.site import build as site
 from kdviz.explore.explorer import mimebundle
 from tests.browser.test_saved_figures import PLOT, assert_shows, pair
-from tests.figures.made import HOSTILE
+from tests.unit.figures.made import HOSTILE
 
 FORMULA = r"Cost `$5`, then $\lVert u\rVert_2$ and" + "\n\n" + r"$$\cos(u, v) = \frac{\langle u, v\rangle}{\lVert u\rVert\,\lVert v\rVert}$$"
 

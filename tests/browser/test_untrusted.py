@@ -5,12 +5,12 @@ from __future__ import annotations
 import nbformat
 
 import kdviz as kd
-from kdviz.commands.site import WIDGET_MIME
+from docs.site.build import WIDGET_MIME
 from kdviz.explore.explorer import mimebundle
 from tests.browser.lab import PATIENCE
 from tests.browser.test_lab import shown
 from tests.browser.test_saved_figures import FIGURES, pair
-from tests.figures.made import drawn
+from tests.unit.figures.made import drawn
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 

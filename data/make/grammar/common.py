@@ -1,0 +1,107 @@
+"""What both grammars share: English details, unique rows per split, Parquet files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SPLITS = ("train", "transfer", "dev", "test", "ood_lexicon", "ood_natural", "adversarial")
+UNLABELLED = -100
+_HERE = Path(__file__).resolve()
+
+
+def default_folder(task: str) -> Path:
+    """The folder of an embedded task in the clone: ``data/<task>`` beside the package."""
+    return _HERE.parents[2] / task
+
+
+def normalise(text: str) -> str:
+    """Lower case, letters and digits only: two texts equal here are the same text to a reader."""
+    return " ".join(re.findall(r"[a-z0-9]+", text.lower().replace("'", "")))
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words with inner hyphens and apostrophes kept (``"mind-numbing"``, ``"isn't"``)."""
+    return re.findall(r"[a-z0-9]+(?:['-][a-z0-9]+)*", text.lower())
+
+
+def article(phrase: str) -> str:
+    """``"an owl"`` from ``"owl"``, by the first letter (the lexicons hold no "hour" and no "uniform")."""
+    return ("an " if phrase[0] in "aeiou" else "a ") + phrase
+
+
+def sentence(text: str) -> str:
+    """First letter upper case, one full stop at the end, no double spaces."""
+    text = re.sub(r"\s+", " ", text).strip()
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+
+
+class Unique:
+    """Remembers every text that any split has used, so that no two rows of a task read the same."""
+
+    def __init__(self):
+        self._seen: set[str] = set()
+
+    def take(self, *texts: str) -> bool:
+        """True, and remembered, when these texts (together one row) are new."""
+        key = " | ".join(normalise(t) for t in texts)
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        return True
+
+
+def fill(count: int, propose, unique: Unique, text_columns=("text",)) -> list[dict]:
+    """``count`` rows from ``propose(i)`` (a dict, or None for "try again"), none read before.
+
+    ``propose`` is asked again with the same ``i`` until its row is new, so what depends on ``i`` (the label, the
+    phenomenon) keeps its exact share. Raises RuntimeError when the grammar has no new row left for ``i``.
+    """
+    rows = []
+    for i in range(count):
+        for _ in range(500):
+            row = propose(i)
+            if row is not None and unique.take(*(row[c] for c in text_columns)):
+                rows.append(row)
+                break
+        else:
+            raise RuntimeError(f"row {i} of {count}: 500 proposals and none was new; the lexicon is too small")
+    return rows
+
+
+def read_tsv(path: Path, columns: tuple[str, ...]) -> list[dict]:
+    """Rows of a hand-written table: a header line, tabs, ``#`` comments. Errors name file, line and columns."""
+    rows, header = [], None
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        cells = line.split("\t")
+        if header is None:
+            if tuple(cells) != columns:
+                raise ValueError(f"{path} line {number}: header {cells}, expected {list(columns)} separated by tabs")
+            header = cells
+        elif len(cells) != len(columns):
+            raise ValueError(f"{path} line {number}: {len(cells)} cells, expected {len(columns)} {list(columns)}")
+        else:
+            rows.append(dict(zip(columns, cells)))
+    return rows
+
+
+def write_split(path: Path, rows: list[dict], schema: pa.Schema) -> None:
+    """One Parquet file (zstd), written beside its place and moved there whole."""
+    table = pa.Table.from_pylist(rows, schema=schema)
+    temporary = path.with_name(path.name + ".tmp")
+    pq.write_table(table, temporary, compression="zstd", compression_level=19, write_page_checksum=True)
+    os.replace(temporary, path)
+
+
+def with_generated(first: dict, generate: Callable[[str, dict], list[dict]], main: dict, held_out: dict) -> dict[str, list[dict]]:
+    """All splits: `first`, whose texts are taken already, and the generated ones; test claims its texts before train."""
+    generated = {split: generate(split, main) for split in ("test", "dev", "train", "transfer")}
+    splits = first | generated | {"ood_lexicon": generate("ood_lexicon", held_out)}
+    return {split: splits[split] for split in SPLITS}

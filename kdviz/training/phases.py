@@ -1,0 +1,63 @@
+"""Phases laid out in steps, the learning rate of each step, and the optimiser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from kdviz.methods.base import Phase
+from kdviz.training.state import Training
+from kdviz.data.rows import Order
+
+
+@dataclass
+class Stretch:
+    """A phase with its rows laid out in steps; phases that share an optimiser share `shared` steps of schedule."""
+
+    phase: Phase
+    order: Order
+    per_epoch: int
+    first: int  # step of the run at which it begins
+    shared_first: int = 0
+    shared: int = 0
+
+    @property
+    def steps(self) -> int:
+        return self.per_epoch * self.phase.epochs
+
+    def lr(self, step: int, peak: float, warmup: float) -> float:
+        """Linear warm-up over the first `warmup` of the shared steps, then linear decay to 0, or constant."""
+        done, warm = self.first + step - self.shared_first, warmup * self.shared
+        peak = self.phase.lr or peak
+        if done < warm:
+            return peak * (done + 1) / (warm + 1)
+        return peak if self.phase.schedule == "constant" else peak * (self.shared - done) / (self.shared - warm)
+
+
+def new_optimizer(run: Training):
+    """AdamW (fused), no decay for biases and norms."""
+    if run.optimizer is not None:  # not for nothing: it collects garbage, which takes longer than many a lesson's epoch
+        run.accelerator.free_memory()  # an earlier phase's optimiser would be unscaled again in half precision
+    decayed = [p for p in run.parameters() if p.ndim > 1]
+    free = [p for p in run.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": run.settings.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    groups = [group for group in groups if group["params"]]
+    return run.accelerator.prepare(torch.optim.AdamW(groups, lr=run.settings.lr, fused=True))
+
+
+def lay_out(run: Training, phases: list[Phase]) -> list[Stretch]:
+    """Phases in steps. Raises ValueError when a phase has no rows to train on."""
+    groups, first = [], 0
+    for number, phase in enumerate(phase for phase in phases if phase.epochs):
+        members = run.table.members(phase.rows, run.own_rows)
+        order = Order(members, run.table.lengths, run.settings.batch_size, run.seed, number)
+        stretch = Stretch(phase, order, run.settings.steps_per_epoch or order.per_pass, first)
+        first += stretch.steps
+        if phase.fresh or not groups:
+            groups.append([])
+        groups[-1].append(stretch)
+    for group in groups:
+        for stretch in group:
+            stretch.shared_first, stretch.shared = group[0].first, sum(one.steps for one in group)
+    return [stretch for group in groups for stretch in group]

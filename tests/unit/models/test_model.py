@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+import kdviz as kd
+from kdviz.disk import write_whole
+from kdviz.models.model import Model, Outputs
+from tests.unit.models.conftest import save_tiny
+
+EVERYTHING = {"logits", "hidden", "attentions", "scores", "qkv", "ffn"}
+
+
+def batch(model, texts=("a good film is rare", "bad")):
+    return dict(model.tokenizer(list(texts), return_tensors="pt", padding=True))
+
+
+@torch.no_grad()
+def test_states_equal_those_of_the_library(minilm):
+    inputs = batch(minilm)
+    ours = minilm(**inputs, want=EVERYTHING - {"logits"})
+    encoder = minilm.network.encoder
+    encoder.set_attn_implementation("eager")
+    try:
+        theirs = encoder(**inputs, output_hidden_states=True, output_attentions=True)
+    finally:
+        encoder.set_attn_implementation("sdpa")
+    real = inputs["attention_mask"].bool()
+    assert_close(ours.hidden.transpose(1, 2)[real], torch.stack(theirs.hidden_states, 2)[real], atol=1e-5, rtol=1e-4)
+    assert_close(ours.attentions, torch.stack(theirs.attentions, 1), atol=1e-5, rtol=1e-4)
+    layer = encoder.encoder.layer[3]
+    expected = layer.attention.self.query(ours.hidden[:, 3]).unflatten(-1, (12, 32)).transpose(1, 2)
+    assert_close(ours.queries[:, 3], expected)
+    assert_close(ours.scores, ours.queries @ ours.keys.transpose(-1, -2) / 32**0.5)
+    after_ffn = layer.output.LayerNorm(ours.ffn[:, 3] + _attention_output(layer, ours, 3, real))
+    assert_close(after_ffn[real], ours.hidden[:, 4][real], atol=1e-5, rtol=1e-4)
+
+
+def _attention_output(layer, ours, index, real):
+    mixed = (ours.attentions[:, index] @ ours.values[:, index]).transpose(1, 2).flatten(2)
+    return layer.attention.output.LayerNorm(layer.attention.output.dense(mixed) + ours.hidden[:, index])
+
+
+def test_only_what_is_wanted_is_returned(student):
+    for field in EVERYTHING:
+        outputs = vars(student(**batch(student), want={field}))
+        names = {"queries", "keys", "values"} if field == "qkv" else {field}
+        assert {name for name, value in outputs.items() if value is not None} == names
+    assert set(vars(Outputs())) == EVERYTHING - {"qkv"} | {"queries", "keys", "values"}
+
+
+def test_shapes(student):
+    out = student(**batch(student), want=EVERYTHING)
+    n = out.hidden.shape[2]
+    assert out.logits.shape == (2, 2)
+    assert out.hidden.shape == (2, 3, n, 16)
+    assert out.attentions.shape == out.scores.shape == (2, 2, 2, n, n)
+    assert out.queries.shape == out.keys.shape == out.values.shape == (2, 2, 2, n, 8)
+    assert out.ffn.shape == (2, 2, n, 16)
+
+
+def test_a_forward_pass_leaves_no_hook_behind(student):
+    student(**batch(student), want=EVERYTHING)
+    assert not any(module._forward_hooks for module in student.modules() if isinstance(module, torch.nn.Linear))
+    assert student.network.encoder.config._attn_implementation == "sdpa"
+
+
+def finished(model):
+    """Counts positions that the last layer's feed-forward part sees, call by call."""
+    seen, last = [], model.network.encoder.base_model.encoder.layer[-1]
+    last.intermediate.register_forward_hook(lambda _m, given, _o: seen.append(given[0].shape[1]))
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert"])
+def test_logits_alone_are_the_same_logits(tmp_path, kind):
+    shifted = {"pad_token_id": 0, "max_position_embeddings": 64, "type_vocab_size": 1}
+    sizes = shifted if kind in ("xlm-roberta", "camembert") else {}
+    model = kd.load_teacher(save_tiny(tmp_path, kind, initializer_range=0.5, **sizes))
+    inputs = batch(model)
+    vectors = model.network.embedding(inputs["input_ids"]).detach().requires_grad_()
+    given = inputs | {"input_ids": None, "vectors": vectors}
+    alone = model.network(**given, want={"logits"}).logits
+    whole = model.network(**given, want={"logits", "hidden"}).logits
+    assert_close(alone, whole)
+    assert (alone[0] - alone[1]).abs().max() > 0.01  # the words are heard
+    gradients = [torch.autograd.grad(logits[:, 0].sum(), vectors)[0] for logits in (alone, whole)]
+    assert_close(*gradients)
+
+
+def test_a_classifier_finishes_one_position_unless_it_trains(student):
+    inputs, seen = batch(student), finished(student)
+    n = inputs["input_ids"].shape[1]
+    student.eval()(**inputs)
+    student(**inputs, want={"logits", "ffn"})
+    assert seen == [1, n]
+    trained = []
+    for want in ({"logits"}, {"logits", "hidden"}):
+        torch.manual_seed(0)
+        trained.append(student.train()(**inputs, want=want).logits)
+    assert seen == [1, n, n, n]
+    assert torch.equal(*trained)  # the same numbers are dropped
+
+
+@pytest.mark.parametrize(
+    "want, message",
+    [({"hiden"}, "cannot want hiden; choose among attentions"), ({"logits"}, "no classifier, so no logits")],
+)
+def test_an_unknown_or_missing_field_is_refused(minilm, want, message):
+    with pytest.raises(ValueError, match=message):
+        minilm(**batch(minilm), want=want)
+
+
+def test_disagreeing_shapes_are_refused(student):
+    inputs = batch(student)
+    with pytest.raises(ValueError, match=r"\(2, 7\).*\(2, 6\)"):
+        student(inputs["input_ids"], inputs["attention_mask"][:, 1:])
+    long = torch.ones(1, 600, dtype=torch.long)
+    with pytest.raises(ValueError, match="600 tokens.*at most 512"):
+        student(long, long)
+
+
+def test_one_hot_equals_ids_and_carries_gradients(student):
+    inputs = batch(student)
+    size = len(student.tokenizer)
+    weights = torch.nn.functional.one_hot(inputs["input_ids"], size).float().requires_grad_()
+    by_ids = student(**inputs).logits
+    by_mixture = student(None, inputs["attention_mask"], inputs["token_type_ids"], one_hot=weights).logits
+    assert_close(by_ids, by_mixture)
+    by_mixture.sum().backward()
+    assert weights.grad.abs().sum() > 0
+    with pytest.raises(ValueError, match="over 7 tokens, the tokenizer has 30522"):
+        student(None, inputs["attention_mask"], one_hot=weights[..., :7])
+
+
+@pytest.mark.parametrize("kind", ["roberta", "distilbert", "albert"])
+@torch.no_grad()
+def test_other_architectures(tmp_path, kind):
+    sizes = {"embedding_size": 16} if kind == "albert" else {}
+    model = kd.load_teacher(save_tiny(tmp_path / kind, kind, **sizes))
+    inputs = batch(model)
+    encoder = model.network.encoder
+    library = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
+    out = model(**inputs, want={"logits", "hidden", "attentions"})
+    assert encoder.config._attn_implementation == "sdpa"
+    encoder.set_attn_implementation("eager")
+    theirs = encoder(**library, output_hidden_states=True, output_attentions=True)
+    assert_close(out.logits, theirs.logits)
+    assert_close(out.hidden, torch.stack(theirs.hidden_states, 1))
+    assert_close(out.attentions, torch.stack(theirs.attentions, 1), atol=1e-6, rtol=1e-5)
+    if kind == "albert":
+        with pytest.raises(ValueError, match="albert, with a classifier.*has no ffn or qkv or scores"):
+            model(**inputs, want={"scores", "qkv", "ffn"})
+    else:
+        assert model(**inputs, want={"scores", "qkv", "ffn"}).ffn.shape == out.hidden[:, 1:].shape
+
+
+@pytest.mark.parametrize("vocabulary", ["task", "full"])
+def test_save_and_load_give_the_same_model(tmp_path, task, vocabulary):
+    student = kd.build_student(task, hidden=16, heads=2, vocabulary=vocabulary)
+    with torch.no_grad():
+        next(student.parameters()).add_(1)
+    again = Model.load(student.save(tmp_path / "s"))
+    assert again.fingerprint() == student.fingerprint()
+    assert (again.name, again.role, again.labels, again.notes) == ("student", "student", ("bad", "good"), student.notes)
+    assert_close(again(**batch(again)).logits, student(**batch(student)).logits)
+    assert not (tmp_path / "s" / "tokenizer").exists(), "the packaged tokenizer is only referred to"
+    assert str(tmp_path) not in (tmp_path / "s" / "model.json").read_text()
+
+
+def test_a_foreign_tokenizer_is_saved_along(tmp_path):
+    model = kd.load_teacher(save_tiny(tmp_path / "hub"))
+    again = Model.load(model.save(tmp_path / "s"))
+    assert again.tokenizer_sha256 == model.tokenizer_sha256
+    vocabulary = tmp_path / "s" / "tokenizer" / "tokenizer.json"
+    vocabulary.write_text(vocabulary.read_text().replace('"film"', '"movie"', 1).replace('"##ffa"', '"zz"', 1))
+    from kdviz.models.tokenizers import load_tokenizer
+
+    load_tokenizer.cache_clear()
+    with pytest.raises(ValueError, match="tokenizer.*has changed|cannot be read"):
+        Model.load(tmp_path / "s")
+
+
+def test_fingerprint_follows_weights_and_vocabulary(task, student):
+    before = student.fingerprint()
+    assert kd.build_student(task, hidden=16, heads=2).fingerprint() == before
+    assert kd.build_student(task, hidden=16, heads=2, seed=1).fingerprint() != before
+    with torch.no_grad():
+        next(student.parameters())[0, 0] += 1e-3
+    changed = student.fingerprint()
+    assert changed != before
+    next(student.parameters()).data[0, 0] -= 1e-3  # an edit that autograd does not count
+    assert student.fingerprint() != changed
+
+
+def test_a_fingerprint_that_was_asked_for_before_is_not_hashed_again(student, monkeypatch):
+    before = student.fingerprint()
+    monkeypatch.setattr(hashlib, "sha256", None)
+    assert student.fingerprint() == before
+
+
+def test_saving_again_keeps_one_version_and_foreign_files(tmp_path, student):
+    (tmp_path / "mine.txt").write_text("kept")
+    student.save(tmp_path)
+    with torch.no_grad():
+        next(student.parameters()).add_(1)
+    student.save(tmp_path)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 1
+    assert (tmp_path / "mine.txt").read_text() == "kept"
+    assert Model.load(tmp_path).fingerprint() == student.fingerprint()
+
+
+def test_an_interrupted_save_leaves_the_former_model(tmp_path, student, monkeypatch):
+    before = student.fingerprint()
+    student.save(tmp_path)
+    with torch.no_grad():
+        next(student.parameters()).add_(1)
+
+    def stop(path, data):
+        if path.name == "model.json":
+            raise KeyboardInterrupt
+        write_whole(path, data)
+
+    monkeypatch.setattr("kdviz.models.model.write_whole", stop)
+    with pytest.raises(KeyboardInterrupt):
+        student.save(tmp_path)
+    assert Model.load(tmp_path).fingerprint() == before
+
+
+def test_damaged_and_missing_files_are_refused_by_name(tmp_path, student):
+    with pytest.raises(FileNotFoundError, match=r"model\.json is missing.*model\.save\(folder\)"):
+        Model.load(tmp_path)
+    student.save(tmp_path)
+    [weights] = tmp_path.glob("*.safetensors")
+    good = weights.read_bytes()
+    weights.write_bytes(good[:-4] + b"oops")
+    with pytest.raises(ValueError, match=rf"{weights.name} is damaged.*repeat the run"):
+        Model.load(tmp_path)
+    weights.unlink()
+    with pytest.raises(FileNotFoundError, match=weights.name):
+        Model.load(tmp_path)
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"model\.json is damaged"):
+        Model.load(tmp_path)
+
+
+def test_settings_on_disk_are_plain_json(tmp_path, student):
+    saved = json.loads((student.save(tmp_path) / "model.json").read_text())
+    assert saved["labels"] == ["bad", "good"]
+    assert saved["vocabulary"] == list(student.vocabulary)
+    assert saved["network"]["config"]["hidden_size"] == 16
