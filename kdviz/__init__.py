@@ -24,7 +24,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "load_teacher": "models.teachers",
     "build_student": "models.students",
     "compress": "models.kronecker",
-    "encode": "models.encoding",
+    "encode": "states",
     "distill": "training.distill",
     "compare": "analysis",
     "recommend": "analysis",

@@ -21,7 +21,8 @@ from kdviz.paths import data_dir
 from kdviz.data.task import EMBEDDED, load_task
 from kdviz.disk import file_sha256, write_whole
 from kdviz.models.masked_words import MaskedWords, encoder
-from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer, text_to_ids
+from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer
+from kdviz.states import text_to_ids
 from data.make.adapt import TARGETS, _commit, _versions, save_adapter
 
 SETTINGS = {"rank": 8, "alpha": 16, "rate": 2e-3, "warm_up": 0.06, "batch_size": 32, "decay": 0.01, "clip": 1.0, "hidden": 0.3}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipywidgets as widgets
 
 from kdviz import figures
-from kdviz.models.encoding import encode
 from kdviz.explore.explorer import Explorer
+from kdviz.states import encode
 
 EXAMPLES = (
     "the plot is thin but the acting is not bad at all",

@@ -16,7 +16,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from kdviz.hub import quiet
 from kdviz.models.teachers import checked_files
-from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer, text_to_ids, verified_folder
+from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer, verified_folder
+from kdviz.states import text_to_ids
 
 Span = tuple[int, int]
 BATCH = 64  # texts read at a time

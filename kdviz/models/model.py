@@ -57,13 +57,15 @@ class Model(nn.Module):
     vocabulary : None, or the tokenizer ids that the network has embedding rows for, in row order. Ids
                  outside are read as [UNK], so that one encoded batch serves a teacher and a pruned student.
     notes      : facts a reader should see, such as how much of the vocabulary was kept
+    layer_map  : (the teacher's layers, this student's layers) that its training compared, or None
     """
 
-    def __init__(self, network, tokenizer, *, name, role="model", labels=(), vocabulary=None, notes=()):
+    def __init__(self, network, tokenizer, *, name, role="model", labels=(), vocabulary=None, notes=(), layer_map=None):
         super().__init__()
         self.network, self.tokenizer = network, tokenizer
         self.name, self.role = name, role
         self.labels, self.notes = tuple(labels), tuple(notes)
+        self.layer_map = layer_map and tuple(map(tuple, layer_map))
         self.vocabulary = None if vocabulary is None else tuple(int(i) for i in vocabulary)
         rows = None
         if self.vocabulary is not None:
@@ -160,6 +162,7 @@ class Model(nn.Module):
             "labels": self.labels,
             "notes": self.notes,
             "vocabulary": self.vocabulary,
+            "layer_map": self.layer_map,
             "kind": self.network.kind,
             "network": self.network.settings(),
         }
@@ -220,7 +223,7 @@ class Model(nn.Module):
             )
         network = getattr(importlib.import_module(module), kind).from_settings(saved["network"])
         kept = {key: saved[key] for key in ("name", "role", "labels", "notes", "vocabulary")}
-        model = cls(network, tokenizer, **kept)
+        model = cls(network, tokenizer, **kept, layer_map=saved.get("layer_map"))
         model.load_state_dict(load_file(weights))
         return model.eval()
 

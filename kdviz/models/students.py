@@ -8,8 +8,9 @@ import torch
 
 from kdviz.models.model import Model
 from kdviz.models.recurrent import BiLSTM, GatedCNN
-from kdviz.models.tokenizers import load_tokenizer, text_to_ids
+from kdviz.models.tokenizers import load_tokenizer
 from kdviz.models.transformer import Transformer
+from kdviz.states import text_to_ids
 
 if TYPE_CHECKING:
     from kdviz.data.task import Task

@@ -68,11 +68,3 @@ def tokenizer_sha256(tokenizer) -> str:
     for state_of_the_last_call in ("truncation", "padding"):
         rules.pop(state_of_the_last_call)
     return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
-
-
-def text_to_ids(tokenizer, texts, pairs=None, **options):
-    """Call a tokenizer so that text is data: a typed "[MASK]" or "[SEP]" is three ordinary tokens.
-
-    texts, pairs : list of str, and None or a list of str of equal length. Returns the tokenizer's encoding.
-    """
-    return tokenizer(texts, pairs, split_special_tokens=True, verbose=False, **options)

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from kdviz.data import swaps
 from kdviz.data.task import Task
-from kdviz.models.encoding import encode
 from kdviz.models.model import Model
 from kdviz.models.teachers import load_teacher
+from kdviz.states import encode
 
 RULE, BOUND = "rule", "bound"
 SHORTEST = 3  # letters of a word that a neighbour may replace, where no grammar says which words are open

@@ -159,6 +159,15 @@ def test_other_architectures(tmp_path, kind):
         assert model(**inputs, want={"scores", "qkv", "ffn"}).ffn.shape == out.hidden[:, 1:].shape
 
 
+def test_the_layers_that_training_compared_are_kept_with_the_model_and_reach_its_states(tmp_path, student):
+    assert kd.encode(student, "bad").layer_map is None
+    student.layer_map = ((0, 3, 6), (0, 1, 2))
+    again = Model.load(student.save(tmp_path))
+    assert again.layer_map == kd.encode(again, "bad").layer_map == ((0, 3, 6), (0, 1, 2))
+    assert kd.encode(again, ["bad", "good"]).sentence(1).layer_map == again.layer_map
+    assert again.fingerprint() == student.fingerprint()
+
+
 @pytest.mark.parametrize("vocabulary", ["task", "full"])
 def test_save_and_load_give_the_same_model(tmp_path, task, vocabulary):
     student = kd.build_student(task, hidden=16, heads=2, vocabulary=vocabulary)

@@ -133,3 +133,15 @@ def test_it_never_imports_the_heavy_library_around_the_packaged_weights():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
     assert done.stderr == "", "loading is silent"
+
+
+def test_snapshots_keep_the_layers_that_were_compared(minilm, student, tmp_path):
+    from kdviz.training import checkpoint
+    from kdviz.training.snapshots import Snapshots
+
+    student.layer_map = ((0, 6), (0, 2))
+    taken = Snapshots([SENTENCE], minilm, every=1, max_length=32)
+    taken.take(student, 0)
+    checkpoint.save(tmp_path / "state", taken.state())
+    again = Snapshots.from_state(checkpoint.load(tmp_path / "state"))
+    assert again.states[0].layer_map == ((0, 6), (0, 2)) and again.teacher.layer_map is None
