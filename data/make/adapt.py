@@ -48,7 +48,10 @@ def save_adapter(peft_model, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     weights = {key: value.detach().half().contiguous() for key, value in get_peft_model_state_dict(peft_model).items()}
     write_whole(folder / "adapter_model.safetensors", save(weights))
-    settings = peft_model.peft_config["default"].to_dict() | {"base_model_name_or_path": "minilm", "inference_mode": True}
+    settings = peft_model.peft_config["default"].to_dict() | {
+        "base_model_name_or_path": "minilm",
+        "inference_mode": True,
+    }
     settings = {key: sorted(value) if isinstance(value, set) else value for key, value in settings.items()}
     write_whole(folder / "adapter_config.json", json.dumps(settings, indent=1, sort_keys=True, default=str).encode())
 
@@ -63,7 +66,10 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
     encoded = {split: encode_split(task[split], tokenizer) for split in ("train", "dev", "test")}
     torch.manual_seed(seed)
     lora = LoraConfig(
-        r=settings["rank"], lora_alpha=settings["alpha"], lora_dropout=0.0, target_modules=TARGETS,
+        r=settings["rank"],
+        lora_alpha=settings["alpha"],
+        lora_dropout=0.0,
+        target_modules=TARGETS,
         modules_to_save=["pooler", "classifier"],
     )
     with quiet():
@@ -81,7 +87,9 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
         model.eval()  # no dropout: low rank restrains enough, and a step costs a third less
         total, start = 0.0, time.time()
         for batch in batches(encoded["train"], settings["batch_size"], seed=seed, epoch=epoch):
-            loss = cross_entropy(model(batch.input_ids, batch.attention_mask, batch.token_type_ids).logits, batch.labels)
+            loss = cross_entropy(
+                model(batch.input_ids, batch.attention_mask, batch.token_type_ids).logits, batch.labels
+            )
             loss.backward()
             torch.nn.utils.clip_grad_norm_(trained, settings["clip"])
             optimizer.step()
@@ -89,7 +97,9 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
             optimizer.zero_grad()
             total += loss.item() * len(batch.labels)
         dev = accuracy(model, encoded["dev"])
-        history.append({"epoch": epoch, "loss": total / len(encoded["train"]), "dev": dev, "seconds": time.time() - start})
+        history.append(
+            {"epoch": epoch, "loss": total / len(encoded["train"]), "dev": dev, "seconds": time.time() - start}
+        )
         print(json.dumps(history[-1]), flush=True)
         if best is None or dev > best["dev"]:
             best = history[-1]

@@ -17,15 +17,24 @@ import torch
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from kdviz.paths import data_dir
+from data.make.adapt import TARGETS, _commit, _versions, save_adapter
 from kdviz.data.task import EMBEDDED, load_task
 from kdviz.disk import file_sha256, write_whole
 from kdviz.models.masked_words import MaskedWords, encoder
 from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer
+from kdviz.paths import data_dir
 from kdviz.states import text_to_ids
-from data.make.adapt import TARGETS, _commit, _versions, save_adapter
 
-SETTINGS = {"rank": 8, "alpha": 16, "rate": 2e-3, "warm_up": 0.06, "batch_size": 32, "decay": 0.01, "clip": 1.0, "hidden": 0.3}
+SETTINGS = {
+    "rank": 8,
+    "alpha": 16,
+    "rate": 2e-3,
+    "warm_up": 0.06,
+    "batch_size": 32,
+    "decay": 0.01,
+    "clip": 1.0,
+    "hidden": 0.3,
+}
 HELD_OUT = 1000  # sentences of dev that are measured
 POOL = 40  # batches that are sorted by length together
 
@@ -33,7 +42,9 @@ POOL = 40  # batches that are sorted by length together
 def sentences(splits, most: int | None = None, seed: int = 0) -> list[str]:
     """The different texts of these splits of the embedded tasks, both texts of a pair, shuffled."""
     tasks = [load_task(name) for name in EMBEDDED]
-    columns = [task[split][name][:] for task in tasks for split in splits for name in ("text", "text_b")[: 1 + task.pair]]
+    columns = [
+        task[split][name][:] for task in tasks for split in splits for name in ("text", "text_b")[: 1 + task.pair]
+    ]
     different = sorted({text for column in columns for text in column})
     order = torch.randperm(len(different), generator=torch.Generator().manual_seed(seed))
     return [different[place] for place in order.tolist()][:most]
@@ -104,7 +115,9 @@ def train(*, steps: int, seed: int, out: Path | None = None, most: int | None = 
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=settings["rate"], weight_decay=settings["decay"], fused=True)
     warm = max(1, round(settings["warm_up"] * steps))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / warm, (steps - s) / max(1, steps - warm)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda s: min((s + 1) / warm, (steps - s) / max(1, steps - warm))
+    )
     generator, history, total, queue = torch.Generator().manual_seed(seed), [], 0.0, []
     for step in range(1, steps + 1):
         if not queue:
@@ -124,7 +137,9 @@ def train(*, steps: int, seed: int, out: Path | None = None, most: int | None = 
             total = 0.0
             print(json.dumps(history[-1]), flush=True)
     save_adapter(adapted, folder)
-    head = {name: (tensor.half() if tensor.is_floating_point() else tensor.int()) for name, tensor in model.head().items()}
+    head = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor.int()) for name, tensor in model.head().items()
+    }
     write_whole(folder / "head.safetensors", save(head))
     model.put_head(head)  # measured as it is stored
     files = ("adapter_config.json", "adapter_model.safetensors", "head.safetensors")

@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 
 from kdviz.data import swaps
 from kdviz.data.files import read_table
-from kdviz.paths import data_dir
 from kdviz.data.task import Task
 from kdviz.disk import write_whole
 from kdviz.models.model import Model
+from kdviz.paths import data_dir
 from kdviz.robustness import Attack, Candidates, attack, pooled
 from kdviz.robustness.words import columns
 
@@ -36,7 +36,11 @@ def recorded_pool(task: str) -> datasets.Dataset | None:
     """The recorded pool of a task: columns text[, text_b], label, kept, against (see `robustness.pooled`); None when
     there is none."""
     path = pool_path(task)
-    return datasets.Dataset(read_table(path, f"Make it again with: kdviz run attacks --task {task}")) if path.exists() else None
+    return (
+        datasets.Dataset(read_table(path, f"Make it again with: kdviz run attacks --task {task}"))
+        if path.exists()
+        else None
+    )
 
 
 def make_pool(task: Task, students: Mapping[str, Model], path: Path, texts: int = TEXTS) -> list[Attack]:
@@ -47,7 +51,9 @@ def make_pool(task: Task, students: Mapping[str, Model], path: Path, texts: int 
     """
     rules = swaps.by_rule(task.name)
     if not rules:
-        raise ValueError(f"no rules say which words of {task.name!r} may be exchanged: only reviews and entail have them")
+        raise ValueError(
+            f"no rules say which words of {task.name!r} may be exchanged: only reviews and entail have them"
+        )
     attacks = []
     for name, student in students.items():
         found = attack(student, task["test"], Candidates(rules), limit=texts)

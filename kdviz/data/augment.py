@@ -36,8 +36,10 @@ def synonyms() -> dict[str, tuple[str, ...]]:
     def add(word: str, others) -> None:
         known.setdefault(word, set()).update(set(others) - {word})
 
-    opinions = {kind: {value: words.split() for value, words in values.items()}
-                for kind, values in reviews_lexicon.MAIN["opinions"].items()}
+    opinions = {
+        kind: {value: words.split() for value, words in values.items()}
+        for kind, values in reviews_lexicon.MAIN["opinions"].items()
+    }
     for kind, values in opinions.items():
         for value, words in values.items():
             for word in words:
@@ -51,7 +53,11 @@ def synonyms() -> dict[str, tuple[str, ...]]:
             add(word, domain["items"].split())
     # a word of two classes (another value beside another noun) has no synonym that is safe everywhere
     twice = _ambiguous(opinions)
-    return {word: tuple(sorted(others - twice)) for word, others in sorted(known.items()) if word not in twice and " " not in word}
+    return {
+        word: tuple(sorted(others - twice))
+        for word, others in sorted(known.items())
+        if word not in twice and " " not in word
+    }
 
 
 def _ambiguous(opinions) -> set[str]:
@@ -73,7 +79,9 @@ def put(text: str, span: tuple[int, int], word: str) -> str:
     start, end = span
     if text[start].isupper():
         word = word[0].upper() + word[1:]
-    before = re.sub(r"\b([Aa])n?(\s+)$", lambda m: m[1] + ("n" if word[0].lower() in "aeiou" else "") + m[2], text[:start])
+    before = re.sub(
+        r"\b([Aa])n?(\s+)$", lambda m: m[1] + ("n" if word[0].lower() in "aeiou" else "") + m[2], text[:start]
+    )
     return before + word + text[end:]
 
 
@@ -94,7 +102,9 @@ def delete_words(text: str, rng: random.Random, share: float = 0.1) -> str:
     places = spans(text)
     if len(places) < 2:
         return text
-    for start, end in sorted(rng.sample(places, min(len(places) - 1, max(1, round(share * len(places))))), reverse=True):
+    for start, end in sorted(
+        rng.sample(places, min(len(places) - 1, max(1, round(share * len(places))))), reverse=True
+    ):
         text = text[:start].rstrip() + " " + text[end:].lstrip()
     return re.sub(r"\s+([.,;:!?])", r"\1", text).strip()
 
@@ -120,7 +130,9 @@ def reconstruct(texts: Sequence[str], fill: Fill, rngs: Sequence[random.Random],
     return made
 
 
-def pool(dataset, size: int = 8, *, seed: int = 0, known: Synonyms | None = None, fill: Fill | None = None) -> datasets.Dataset:
+def pool(
+    dataset, size: int = 8, *, seed: int = 0, known: Synonyms | None = None, fill: Fill | None = None
+) -> datasets.Dataset:
     """`size` altered copies of every text, source by source: rows i·size … i·size + size-1 come from row i.
 
     dataset : columns text[, text_b]; both texts of a pair are altered

@@ -43,8 +43,13 @@ def encode_split(dataset, tokenizer, max_length: int = 128) -> Encoded:
     """Ids of every row of a split (text, or text and text_b), cut to max_length. Text is data: see `kd.encode`."""
     pairs = dataset["text_b"][:] if "text_b" in dataset.column_names else None
     encoding = tokenizer(
-        dataset["text"][:], pairs, truncation=True, max_length=max_length, split_special_tokens=True,
-        return_attention_mask=False, verbose=False,
+        dataset["text"][:],
+        pairs,
+        truncation=True,
+        max_length=max_length,
+        split_special_tokens=True,
+        return_attention_mask=False,
+        verbose=False,
     )
     ids = [np.asarray(row, dtype=np.int64) for row in encoding["input_ids"]]
     kinds = encoding.get("token_type_ids")

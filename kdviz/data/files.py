@@ -57,10 +57,14 @@ def _read_csv(path: Path) -> list[dict]:
                 raise BadFile(path, "the row is blank", "Delete the line", row)
             if len(cells) != len(header):
                 fix = 'Put text that contains commas in double quotes, and write a double quote in it as ""'
-                raise BadFile(path, f"{len(cells)} cells, but the header has {len(header)} ({', '.join(header)})", fix, row)
+                raise BadFile(
+                    path, f"{len(cells)} cells, but the header has {len(header)} ({', '.join(header)})", fix, row
+                )
             rows.append(dict(zip(header, cells)))
     except csv.Error as error:
-        raise BadFile(path, f"not valid CSV ({error})", "Look for a double quote that is not closed", row + 1) from error
+        raise BadFile(
+            path, f"not valid CSV ({error})", "Look for a double quote that is not closed", row + 1
+        ) from error
     return rows
 
 
@@ -70,9 +74,13 @@ def _read_jsonl(path: Path) -> list[dict]:
         try:
             record = json.loads(line)
         except ValueError as error:
-            raise BadFile(path, f"not JSON ({error})", 'Write one object a line: {"text": "…", "label": 0}', row) from error
+            raise BadFile(
+                path, f"not JSON ({error})", 'Write one object a line: {"text": "…", "label": 0}', row
+            ) from error
         if not isinstance(record, dict):
-            raise BadFile(path, f"not an object: {line[:40]}", 'Write one object a line: {"text": "…", "label": 0}', row)
+            raise BadFile(
+                path, f"not an object: {line[:40]}", 'Write one object a line: {"text": "…", "label": 0}', row
+            )
         if rows and record.keys() != rows[0].keys():
             fix = "Give every line the same keys"
             raise BadFile(path, f"keys {sorted(record)}, but row 1 has {sorted(rows[0])}", fix, row)
@@ -105,7 +113,11 @@ def checked_text(path, rows: list[dict], column: str) -> list[str]:
         hint = ""
         if len(rows[0]) == 1 and any(mark in found for mark in ";\t|"):
             hint = " (are the cells separated by something else than commas?)"
-        fix = "Rename the column that holds the text" if column == "text" else "Add the second text, or leave it out everywhere"
+        fix = (
+            "Rename the column that holds the text"
+            if column == "text"
+            else "Add the second text, or leave it out everywhere"
+        )
         raise BadFile(path, f"the column is missing; there are: {found}{hint}", fix, column=column)
     texts = []
     for row, record in enumerate(rows, start=1):
@@ -147,7 +159,9 @@ def checked_labels(path, rows: list[dict], labels: tuple[str, ...] | None = None
     if labels is None:
         labels = tuple(sorted(set(names), key=int if True in first else str))
         if len(labels) < 2:
-            raise BadFile(path, f"every row has the label {labels[0]!r}", "A classifier needs two classes", column=column)
+            raise BadFile(
+                path, f"every row has the label {labels[0]!r}", "A classifier needs two classes", column=column
+            )
     index = {name: i for i, name in enumerate(labels)}
     for row, name in enumerate(names, start=1):
         if name not in index:

@@ -59,6 +59,8 @@ def _pixels(images) -> np.ndarray:
     for start in range(0, len(images), DECODED):
         for place, image in enumerate(images[start : start + DECODED], start):
             if image.size != (SIDE, SIDE):
-                raise ValueError(f"image {place:,} of CIFAR-10 is {image.size[0]} × {image.size[1]}, not {SIDE} × {SIDE}")
+                raise ValueError(
+                    f"image {place:,} of CIFAR-10 is {image.size[0]} × {image.size[1]}, not {SIDE} × {SIDE}"
+                )
             made[place] = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
     return made.reshape(len(images), -1)

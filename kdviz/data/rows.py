@@ -34,7 +34,9 @@ class Rows:
         if "label" not in dataset.column_names:
             dataset = dataset.add_column("label", np.full(len(dataset), UNLABELLED))
         if "input_ids" in dataset.column_names:
-            ids = list(dataset.with_format("numpy")["input_ids"][:])  # in the type that they are kept in: images are many
+            ids = list(
+                dataset.with_format("numpy")["input_ids"][:]
+            )  # in the type that they are kept in: images are many
             types = [np.broadcast_to(np.zeros((), row.dtype), row.shape) for row in ids]  # zeros that take no memory
             labels = np.asarray(dataset["label"][:], np.int64)
             new = Encoded(ids, types, labels, np.array([len(row) for row in ids], np.int64), 0)

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
-from kdviz.data import augment
 from data.make.grammar import common, entail_lexicon, reviews_lexicon, reviews_rules
+from kdviz.data import augment
 
 Renaming = Mapping[str, str]
 Row = tuple[str, ...]  # (text,) or (text, text_b)

@@ -121,7 +121,9 @@ def load_task(name: str | None = None, *, train=None, dev=None, test=None, trans
     files = {"train": train, "transfer": transfer, "dev": dev, "test": test}
     files = {split: path for split, path in files.items() if path is not None}
     if (name is None) == (not files):
-        raise ValueError('pass a name, as in load_task("reviews"), or files, as in load_task(train="a.csv", test="b.csv")')
+        raise ValueError(
+            'pass a name, as in load_task("reviews"), or files, as in load_task(train="a.csv", test="b.csv")'
+        )
     if name is None:
         if train is None:
             raise ValueError(f"files for {', '.join(files)} but none to train on: pass train=…")
@@ -219,7 +221,9 @@ def complete(task: Task) -> Task:
         train = splits["train"]
         taken = _stratified(train["label"][:], HELD_OUT * len(train), seed=0)
         if len(taken) >= len(train):
-            raise ValueError(f"task {task.name!r}: {len(train)} training rows are too few to split {missing} off; pass {missing}=…")
+            raise ValueError(
+                f"task {task.name!r}: {len(train)} training rows are too few to split {missing} off; pass {missing}=…"
+            )
         splits[missing] = train.select(taken)
         splits["train"] = train.select(np.setdiff1d(np.arange(len(train)), taken))
         notes.append(f"no {missing} given: {len(taken):,} of {len(train):,} training rows became {missing}")

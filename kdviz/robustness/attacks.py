@@ -99,7 +99,9 @@ def attack(model: Model, dataset, candidates: Candidates, *, share: float = 0.4,
         raise ValueError(f"{labels.count(UNLABELLED)} of {len(labels)} rows have no label: attack a labelled split")
     before = predict(model, rows)
     right = (before.argmax(-1) == torch.tensor(labels)).nonzero().flatten().tolist()
-    searches = {row: _search(rows[row], labels[row], float(before[row, labels[row]]), candidates, share) for row in right}
+    searches = {
+        row: _search(rows[row], labels[row], float(before[row, labels[row]]), candidates, share) for row in right
+    }
     asked, found, queries = {row: next(search, None) for row, search in searches.items()}, {}, len(rows)
     while asked := {row: texts for row, texts in asked.items() if texts is not None}:
         answers = predict(model, [text for texts in asked.values() for text in texts])
@@ -208,7 +210,12 @@ class Judgement:
 
 
 def judge(
-    models: Mapping[str, Model], task: Task, candidates: Candidates, *, limit: int | None = 200, share: float = 0.4,
+    models: Mapping[str, Model],
+    task: Task,
+    candidates: Candidates,
+    *,
+    limit: int | None = 200,
+    share: float = 0.4,
     splits: Sequence[str] | None = None,
 ) -> Judgement:
     """Attack every model, pool what fooled any of them, and score all models on the same pool.

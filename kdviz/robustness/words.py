@@ -101,7 +101,9 @@ def neighbours(
     if not 0 < like <= 1:
         raise ValueError(f"like={like}: the least cosine of a neighbour, above 0 and up to 1")
     tokens = [model.tokenizer.convert_ids_to_tokens(i) for i in range(len(model.tokenizer))]
-    usable = np.array([token.isascii() and token.isalpha() and len(token) >= SHORTEST and token not in closed for token in tokens])
+    usable = np.array(
+        [token.isascii() and token.isalpha() and len(token) >= SHORTEST and token not in closed for token in tokens]
+    )
     usable &= ~model.unseen(torch.arange(len(tokens), device=model.device)).cpu().numpy()
     rows = np.flatnonzero(usable)
     weight = model.network.embedding.weight.detach().cpu().float()

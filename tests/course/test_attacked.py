@@ -1,4 +1,4 @@
-"""The pool of adversarial texts in data/results: its labels are sure, and nobody is judged by texts made against itself."""
+"""The pool of adversarial texts in data/results: its labels are sure, and nobody is judged by its own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 
 import kdviz as kd
 from kdviz import cli
+from kdviz.course import attacked, results
 from kdviz.data import swaps
 from kdviz.robustness import Candidates, attack, pooled
-from kdviz.course import attacked, results
 from tests.unit.test_robustness import Bag
 from tests.unit.training import tiny
 
@@ -29,7 +29,13 @@ def test_every_recorded_text_is_a_test_text_renamed_by_rule(name):
     assert named == set(attacked.AGAINST)
     assert not set(fresh) & {row for split in task.splits.values() for row in texts(split)}
     # a word may become two ("slightly", "a bit"): what is not renamed must stand in the text that it was made from
-    known = {word for renamings in rules.values() for one in renamings for pair in one.items() for word in " ".join(pair).split()}
+    known = {
+        word
+        for renamings in rules.values()
+        for one in renamings
+        for pair in one.items()
+        for word in " ".join(pair).split()
+    }
     kept = lambda row: [word for word in swaps.words(row) if word not in known | {"a", "an"}]  # noqa: E731
     origins = {(tuple(kept(row)), label) for row, label in zip(texts(first), first["label"][:], strict=True)}
     assert {(tuple(kept(row)), label) for row, label in zip(fresh, pool["label"][:], strict=True)} <= origins
@@ -52,7 +58,9 @@ def test_what_fooled_any_student_is_pooled_and_written(tmp_path):
     written = kd.data.files.read_table(tmp_path / "pool.parquet").to_pydict()
     known = {row for split in task.splits.values() for row in texts(split)}
     whole = pooled(attacks).to_pandas()
-    assert written == whole[[(text,) not in known for text in whole["text"]]].to_dict("list") and set(written["against"]) == {"first, second"}
+    assert written == whole[[(text,) not in known for text in whole["text"]]].to_dict("list") and set(
+        written["against"]
+    ) == {"first, second"}
     with pytest.raises(ValueError, match="which words of 'tiny' may be exchanged"):
         attacked.make_pool(tiny.task(), students, tmp_path / "none.parquet")
 
@@ -75,8 +83,11 @@ def test_the_command_trains_attacks_and_tells(tmp_path, monkeypatch, capsys):
 def test_a_row_is_scored_on_the_pool_and_its_student_does_not_know_of_it(monkeypatch):
     seen, real = [], attacked.recorded_pool
     monkeypatch.setattr(attacked, "recorded_pool", lambda task: seen.append(task) or real(task))
-    cheap = dict(student={"layers": 1, "hidden": 32, "heads": 2}, settings={"epochs": 1, "steps_per_epoch": 1}, rows=50)
-    run = results.train(results.Experiment("made", "reviews", 1.0, "labels only", kd.LabelsOnly, 0, **cheap))
+    student, settings = {"layers": 1, "hidden": 32, "heads": 2}, {"epochs": 1, "steps_per_epoch": 1}
+    cheap = results.Experiment(
+        "made", "reviews", 1.0, "labels only", kd.LabelsOnly, 0, student=student, settings=settings, rows=50
+    )
+    run = results.train(cheap)
     assert seen == ["reviews"] and run.scores["attacked"]["rows"] == len(real("reviews"))
     plain = kd.build_student(kd.load_task("reviews").subset(50), layers=1, hidden=32, heads=2)
     assert run.student.tokenizer.get_vocab() == plain.tokenizer.get_vocab()

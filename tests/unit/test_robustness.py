@@ -54,9 +54,14 @@ def test_the_attack_finds_the_word_that_matters():
     attack = robustness.attack(model, data, WORDS)
     assert attack.attempted == 3, "the third text was wrong before"
     assert [one.after for one in attack.found] == [("the film is warm",), ("the song is warm",)]
-    assert [(one.label, one.row, one.changed, one.kept) for one in attack.found] == [(1, 0, 1, "rule"), (1, 1, 1, "rule")]
+    assert [(one.label, one.row, one.changed, one.kept) for one in attack.found] == [
+        (1, 0, 1, "rule"),
+        (1, 1, 1, "rule"),
+    ]
     assert attack.found[0].before == ("the film is great",)
-    assert "66.7% of 3 rows fooled it, 1.0 words" in str(attack) and "by the rules in 2, by similarity in 0" in str(attack)
+    assert "66.7% of 3 rows fooled it, 1.0 words" in str(attack) and "by the rules in 2, by similarity in 0" in str(
+        attack
+    )
 
 
 def test_a_model_that_is_already_wrong_is_not_attacked_and_a_sure_one_is_not_fooled():
@@ -74,7 +79,7 @@ def test_no_more_words_are_changed_than_allowed():
     assert robustness.attack(model, data, WORDS, share=0.2).success == 0
     assert robustness.attack(model, data, WORDS, share=0.3).success == 0, "two words become fine, which is not enough"
     model = Counter({"great": 0.7, "fine": 0.6, "film": 0.8, "play": -0.9, "warm": 0.6})
-    one, = robustness.attack(model, data, WORDS, share=0.3).found
+    (one,) = robustness.attack(model, data, WORDS, share=0.3).found
     assert one.after == ("great play great play day day day",) and one.changed == 2
     few = robustness.attack(model, data, WORDS, share=0.15)
     assert few.success == 0 and few.queries < robustness.attack(model, data, WORDS, share=1.0).queries
@@ -88,7 +93,9 @@ def test_a_renaming_brings_in_no_word_that_is_there_already():
 
 def test_a_pair_is_renamed_on_both_sides():
     model = Counter({"great": 1.0, "warm": -2.0, "fine": 0.9})
-    attack = robustness.attack(model, split([("the film is great", "a great song", 1), ("x", "the song is great", 1)]), WORDS)
+    attack = robustness.attack(
+        model, split([("the film is great", "a great song", 1), ("x", "the song is great", 1)]), WORDS
+    )
     assert [one.after for one in attack.found] == [("the film is warm", "a warm song"), ("x", "the song is warm")]
     pool = robustness.pooled([attack])
     assert pool["text_b"][:] == ["a warm song", "the song is warm"] and robustness.accuracy(model, pool) == 0.0
@@ -100,12 +107,12 @@ def test_what_rests_on_a_similarity_says_so_and_keeps_to_its_bound():
     near = by_words({}, bound={"great": ({"great": "cold"}, {"great": "warm"})}, reader=SimpleNamespace())
     near._vector = lambda text: torch.tensor([0.0, 1.0] if "cold" in text else [1.0, 0.0])
     data = split([("the film is great", 1)])
-    one, = robustness.attack(model, data, near).found
+    (one,) = robustness.attack(model, data, near).found
     assert one.after == ("the film is warm",) and one.kept == "bound", "cold lowers more, and is too far away"
     mixed = by_words({"film": ["book"]}, bound=near.bound, reader=near.reader)
     mixed._vector = near._vector
     model.weights += Counter({"book": -0.6, "film": 1.1, "great": 0.2}).weights  # so that great goes first
-    one, = robustness.attack(model, data, mixed, share=0.5).found
+    (one,) = robustness.attack(model, data, mixed, share=0.5).found
     assert one.after == ("the book is warm",) and one.kept == "bound", "one word by similarity is enough to say so"
     with pytest.raises(ValueError, match="reader="):
         Candidates({}, {"great": ({"great": "cold"},)})
@@ -142,7 +149,10 @@ def test_all_models_sit_the_same_exam():
     texts = found.pool["text"][:]
     assert len(texts) == len(set(texts)) and set(found.pool["kept"][:]) == {"rule"}
     both = found.pool.filter(lambda row: row["against"] == "easy, other")
-    assert len(both) and robustness.accuracy(found.models["easy"], both) == robustness.accuracy(found.models["other"], both) == 0.0
+    assert (
+        len(both)
+        and robustness.accuracy(found.models["easy"], both) == robustness.accuracy(found.models["other"], both) == 0.0
+    )
 
 
 def test_only_the_splits_asked_for_are_scored():
@@ -155,7 +165,7 @@ def test_only_the_splits_asked_for_are_scored():
 def test_the_foreign_part_of_the_pool_is_counted_by_hand():
     found = judged()
     for name, model in found.models.items():
-        foreign = found.pool.filter(lambda row: set(row["against"].split(", ")) - {name})
+        foreign = found.pool.filter(lambda row, name=name: set(row["against"].split(", ")) - {name})
         told = found.table.set_index("model").loc[name, "others"]
         assert told == pytest.approx(robustness.accuracy(model, foreign)) if len(foreign) else told != told
 
@@ -166,13 +176,18 @@ def test_attacks_are_deterministic_and_independent_of_the_other_rows():
     once, twice = (robustness.attack(model, data, WORDS) for _ in range(2))
     assert once == twice and once.found
     for one in once.found:
-        alone, = robustness.attack(model, data.select([one.row]), WORDS).found
+        (alone,) = robustness.attack(model, data.select([one.row]), WORDS).found
         assert alone.after == one.after
 
 
 HOSTILE = (
-    "great </script><img src=x onerror=alert(1)>", "<b>great</b>", "great \x00 \u202eevil", "great שלום 👩‍👩‍👧 [SEP] [MASK]",
-    "great " * 300, "!!!", "great {film} %{z} $x$ &amp; great's",
+    "great </script><img src=x onerror=alert(1)>",
+    "<b>great</b>",
+    "great \x00 \u202eevil",
+    "great שלום 👩‍👩‍👧 [SEP] [MASK]",
+    "great " * 300,
+    "!!!",
+    "great {film} %{z} $x$ &amp; great's",
 )
 
 
@@ -185,6 +200,7 @@ def test_hostile_text_is_attacked_as_text():
 
 
 # ---- the candidates of the real tasks ------------------------------------------------------------------------------
+
 
 @cache
 def real(name):
@@ -209,7 +225,9 @@ def test_labels_of_real_rows_are_kept_by_rule_or_within_the_bound(name):
         assert rule == (one.kept == "rule")
         if one.kept == "bound":
             assert found.similarity(one.before, one.after) >= found.meaning
-            assert not {b for a, b in renaming.items() if not any(r.get(a) == b for r in found.rule.get(a, ()))} & swaps.known(name)
+            assert not {
+                b for a, b in renaming.items() if not any(r.get(a) == b for r in found.rule.get(a, ()))
+            } & swaps.known(name)
     assert robustness.attack(model, task["test"], found, limit=90, share=0.5) == attack
 
 

@@ -12,8 +12,7 @@ from . import common
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m data.make.grammar", description=__doc__)
     parser.add_argument("task", choices=("reviews", "entail"))
-    parser.add_argument("--out", type=Path,
-                        help="folder for the Parquet files (default: data/<task> of the clone)")
+    parser.add_argument("--out", type=Path, help="folder for the Parquet files (default: data/<task> of the clone)")
     arguments = parser.parse_args(argv)
     grammar = importlib.import_module(f"{__package__}.{arguments.task}")
     source = common.default_folder(arguments.task)

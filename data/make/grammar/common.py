@@ -100,8 +100,10 @@ def write_split(path: Path, rows: list[dict], schema: pa.Schema) -> None:
     os.replace(temporary, path)
 
 
-def with_generated(first: dict, generate: Callable[[str, dict], list[dict]], main: dict, held_out: dict) -> dict[str, list[dict]]:
-    """All splits: `first`, whose texts are taken already, and the generated ones; test claims its texts before train."""
+def with_generated(
+    first: dict, generate: Callable[[str, dict], list[dict]], main: dict, held_out: dict
+) -> dict[str, list[dict]]:
+    """All splits: `first`, whose texts are taken already, and the generated ones; test draws before train."""
     generated = {split: generate(split, main) for split in ("test", "dev", "train", "transfer")}
     splits = first | generated | {"ood_lexicon": generate("ood_lexicon", held_out)}
     return {split: splits[split] for split in SPLITS}

@@ -36,8 +36,10 @@ def texts(split: dict) -> list[tuple[str, ...]]:
 
 # ---- what the files hold ---------------------------------------------------------------------------------------
 def contents_table(data, tokenizer, labels) -> str:
-    lines = ["| split | rows | " + " | ".join(labels) + " | tokens (median, 95 %, most) | KB |",
-             "|---|---:|" + "---:|" * len(labels) + "---|---:|"]
+    lines = [
+        "| split | rows | " + " | ".join(labels) + " | tokens (median, 95 %, most) | KB |",
+        "|---|---:|" + "---:|" * len(labels) + "---|---:|",
+    ]
     for name, split in data.items():
         lengths = [len(ids) for ids in tokenizer(*map(list, zip(*texts(split))))["input_ids"]]
         label = np.array(split["label"])
@@ -49,8 +51,7 @@ def contents_table(data, tokenizer, labels) -> str:
 
 def overlaps(data) -> dict[tuple[str, str], int]:
     """Texts that two splits share, compared without case and punctuation."""
-    keys = {name: {" | ".join(map(common.normalise, row)) for row in texts(split)} for name,
-            split in data.items()}
+    keys = {name: {" | ".join(map(common.normalise, row)) for row in texts(split)} for name, split in data.items()}
     return {(a, b): len(keys[a] & keys[b]) for a, b in combinations(keys, 2)}
 
 
@@ -66,8 +67,7 @@ def bag_of_words(data, columns: tuple[str, ...]) -> dict[str, np.ndarray]:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    vectorizers = [TfidfVectorizer(ngram_range=(1, 2),
-                                   sublinear_tf=True).fit(data["train"][c]) for c in columns]
+    vectorizers = [TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(data["train"][c]) for c in columns]
     features = {s: hstack([v.transform(data[s][c]) for v, c in zip(vectorizers, columns)]) for s in LABELLED}
     model = LogisticRegression(C=10, max_iter=2000).fit(features["train"], data["train"]["label"])
     return {s: model.predict(x) for s, x in features.items()}
@@ -83,14 +83,15 @@ def fine_tune(data, classes: int, tokenizer, model, epochs: int, rate: float, sp
     target = torch.tensor(data["train"]["label"])
 
     def encode(batch):
-        return tokenizer(*map(list, zip(*batch)), padding=True, truncation=True, max_length=MAX_LENGTH,
-                         return_tensors="pt")
+        return tokenizer(
+            *map(list, zip(*batch)), padding=True, truncation=True, max_length=MAX_LENGTH, return_tensors="pt"
+        )
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01, fused=True)
     steps = epochs * -(-len(target) // BATCH)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer,
-                                                 lambda t: min((t + 1) / (0.1 * steps),
-                                                               (steps - t) / (0.9 * steps)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda t: min((t + 1) / (0.1 * steps), (steps - t) / (0.9 * steps))
+    )
     started = time.perf_counter()
     model.train()
     for _ in range(epochs):
@@ -103,8 +104,9 @@ def fine_tune(data, classes: int, tokenizer, model, epochs: int, rate: float, sp
     predictions = {}
     with torch.inference_mode():
         for s in splits:
-            predictions[s] = np.concatenate([model(**encode(rows[s][i:i + 128])).logits.argmax(-1).numpy()
-                                             for i in range(0, len(rows[s]), 128)])
+            predictions[s] = np.concatenate(
+                [model(**encode(rows[s][i : i + 128])).logits.argmax(-1).numpy() for i in range(0, len(rows[s]), 128)]
+            )
     return predictions, seconds
 
 
@@ -128,10 +130,17 @@ def scratch(classes: int, vocabulary: int):
     from transformers import BertConfig, BertForSequenceClassification
 
     torch.manual_seed(0)
-    return BertForSequenceClassification(BertConfig(
-        vocab_size=vocabulary, hidden_size=128, num_hidden_layers=2, num_attention_heads=4,
-        intermediate_size=512,
-        max_position_embeddings=128, num_labels=classes))
+    return BertForSequenceClassification(
+        BertConfig(
+            vocab_size=vocabulary,
+            hidden_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=512,
+            max_position_embeddings=128,
+            num_labels=classes,
+        )
+    )
 
 
 def scores_table(data, predictions: dict[str, dict[str, np.ndarray]]) -> str:
@@ -146,8 +155,10 @@ def scores_table(data, predictions: dict[str, dict[str, np.ndarray]]) -> str:
 
 def phenomena_table(data, predictions, splits=("test", "adversarial", "ood_natural")) -> str:
     """Rows and accuracy of every model per phenomenon."""
-    lines = ["| split: phenomenon | rows | " + " | ".join(predictions) + " |",
-             "|---|---:|" + "---:|" * len(predictions)]
+    lines = [
+        "| split: phenomenon | rows | " + " | ".join(predictions) + " |",
+        "|---|---:|" + "---:|" * len(predictions),
+    ]
     for s in splits:
         phenomenon, label = np.array(data[s]["phenomenon"]), np.array(data[s]["label"])
         for p in sorted(set(phenomenon)):
@@ -169,26 +180,33 @@ def measure(task: str, folder: Path) -> str:
         split["kb"] = (folder / f"{name}.parquet").stat().st_size / 1024
     tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
     pair = "text_b" in data["train"]
-    predictions = {"majority class": majority(data),
-                   "bag of words (1–2-grams)": bag_of_words(data, ("text", "text_b") if pair else ("text",))}
+    predictions = {
+        "majority class": majority(data),
+        "bag of words (1–2-grams)": bag_of_words(data, ("text", "text_b") if pair else ("text",)),
+    }
     if pair:
         predictions["hypothesis only (1–2-grams)"] = bag_of_words(data, ("text_b",))
         predictions["premise only (1–2-grams)"] = bag_of_words(data, ("text",))
     predictions["2×128 BERT from scratch"], quick = fine_tune(
-        data, len(labels), tokenizer, scratch(len(labels), len(tokenizer)), SCRATCH_EPOCHS, SCRATCH_RATE)
+        data, len(labels), tokenizer, scratch(len(labels), len(tokenizer)), SCRATCH_EPOCHS, SCRATCH_RATE
+    )
     predictions["MiniLM fine-tuned"], slow = fine_tune(
-        data, len(labels), tokenizer, minilm(len(labels)), EPOCHS, LEARNING_RATE)
+        data, len(labels), tokenizer, minilm(len(labels)), EPOCHS, LEARNING_RATE
+    )
     shared = overlaps(data)
     found = ", ".join(f"{a}/{b}: {n}" for (a, b), n in shared.items() if n) or "none"
-    return "\n\n".join([
-        contents_table(data, tokenizer, labels),
-        f"Texts shared by two splits (case and punctuation ignored): **{sum(shared.values())}** ({found}), over "
-        f"{len(shared)} pairs of splits. Tokens are counted by MiniLM's tokenizer, [CLS] and [SEP] included.",
-        scores_table(data, predictions),
-        f"MiniLM: all weights, {EPOCHS} epochs, AdamW {LEARNING_RATE:g}, batch {BATCH}, at most {MAX_LENGTH} tokens, "
-        f"{slow:.0f} s. Scratch BERT: random weights, {SCRATCH_EPOCHS} epochs, AdamW {SCRATCH_RATE:g}, {quick:.0f} s. "
-        f"Seed 0 each; trained on `train` only.",
-        phenomena_table(data, predictions)])
+    return "\n\n".join(
+        [
+            contents_table(data, tokenizer, labels),
+            f"Texts shared by two splits (case and punctuation ignored): **{sum(shared.values())}** ({found}), over "
+            f"{len(shared)} pairs of splits. Tokens are counted by MiniLM's tokenizer, [CLS] and [SEP] included.",
+            scores_table(data, predictions),
+            f"MiniLM: all weights, {EPOCHS} epochs, AdamW {LEARNING_RATE:g}, batch {BATCH}, at most "
+            f"{MAX_LENGTH} tokens, {slow:.0f} s. Scratch BERT: random weights, {SCRATCH_EPOCHS} epochs, "
+            f"AdamW {SCRATCH_RATE:g}, {quick:.0f} s. Seed 0 each; trained on `train` only.",
+            phenomena_table(data, predictions),
+        ]
+    )
 
 
 def update_readme(path: Path, measured: str) -> None:

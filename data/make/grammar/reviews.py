@@ -16,16 +16,33 @@ from .reviews_rules import Clause, Grammar
 LABELS = ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")
 SEED = 20211107
 SIZES = {"train": 2000, "transfer": 8000, "dev": 1000, "test": 2000, "ood_lexicon": 1000, "adversarial": 800}
-SCHEMA = pa.schema([
-    ("id", pa.string()), ("text", pa.string()), ("label", pa.int64()), ("phenomenon", pa.string()),
-    ("rules", pa.string()),           # every rule used, frame first: "contrast+negated+plain"
-    ("domain", pa.string()),
-    ("polarity_words", pa.string()),  # opinion words in the text, in order, separated by spaces
-    ("pair", pa.string()),            # adversarial: rows of one minimal pair share it; "" elsewhere
-])
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.string()),
+        ("label", pa.int64()),
+        ("phenomenon", pa.string()),
+        ("rules", pa.string()),  # every rule used, frame first: "contrast+negated+plain"
+        ("domain", pa.string()),
+        ("polarity_words", pa.string()),  # opinion words in the text, in order, separated by spaces
+        ("pair", pa.string()),  # adversarial: rows of one minimal pair share it; "" elsewhere
+    ]
+)
 # Share of each phenomenon, in hundredths. Two-clause frames lead: there, counting words fails.
-SHARES = {"plain": 6, "intensity": 9, "negation": 13, "comparison": 8, "implicit": 9, "contrast": 14,
-          "concession": 14, "expectation": 7, "attribution": 6, "time": 6, "mixed": 8, "topic": 5}
+SHARES = {
+    "plain": 6,
+    "intensity": 9,
+    "negation": 13,
+    "comparison": 8,
+    "implicit": 9,
+    "contrast": 14,
+    "concession": 14,
+    "expectation": 7,
+    "attribution": 6,
+    "time": 6,
+    "mixed": 8,
+    "topic": 5,
+}
 
 
 def _capitals(text: str) -> str:
@@ -36,9 +53,16 @@ def _capitals(text: str) -> str:
 
 def _row(split: str, i: int, clause: Clause, domain: str, phenomenon: str, pair: str = "") -> dict:
     label = common.UNLABELLED if split == "transfer" else clause.value + 2
-    return {"id": f"reviews-{split}-{i:05d}", "text": sentence(_capitals(clause.text)), "label": label,
-            "phenomenon": phenomenon, "rules": "+".join(clause.rules), "domain": domain,
-            "polarity_words": " ".join(clause.words), "pair": pair}
+    return {
+        "id": f"reviews-{split}-{i:05d}",
+        "text": sentence(_capitals(clause.text)),
+        "label": label,
+        "phenomenon": phenomenon,
+        "rules": "+".join(clause.rules),
+        "domain": domain,
+        "polarity_words": " ".join(clause.words),
+        "pair": pair,
+    }
 
 
 def _split(split: str, lexicon: dict, unique: common.Unique) -> list[dict]:
@@ -68,8 +92,10 @@ def _adversarial(unique: common.Unique) -> list[dict]:
         while len(rows) - start < SIZES["adversarial"] // len(TRAPS):
             domain = rng.choice(list(MAIN["domains"]))
             pair = f"{trap.replace(' ', '-')}-{attempt:04d}"
-            made = [_row("adversarial", len(rows) + k, clause, domain, trap, pair)
-                    for k, clause in enumerate(make(grammar, domain))]
+            made = [
+                _row("adversarial", len(rows) + k, clause, domain, trap, pair)
+                for k, clause in enumerate(make(grammar, domain))
+            ]
             if all(unique.take(row["text"]) for row in made):
                 rows.extend(made)
             attempt += 1
@@ -79,14 +105,21 @@ def _adversarial(unique: common.Unique) -> list[dict]:
 def _natural(folder: Path, unique: common.Unique) -> list[dict]:
     """The hand-written sentences of ``ood_natural.tsv``."""
     rows = []
-    for i, cells in enumerate(common.read_tsv(folder / "ood_natural.tsv",
-                                              ("stars", "domain", "phenomenon", "text"))):
+    for i, cells in enumerate(common.read_tsv(folder / "ood_natural.tsv", ("stars", "domain", "phenomenon", "text"))):
         if not unique.take(cells["text"]):
             raise ValueError(f"ood_natural.tsv: this text occurs twice or in a generated split: {cells['text']!r}")
-        rows.append({"id": f"reviews-ood_natural-{i:05d}", "text": cells["text"],
-                     "label": int(cells["stars"]) - 1,
-                     "phenomenon": cells["phenomenon"], "rules": "", "domain": cells["domain"],
-                     "polarity_words": "", "pair": ""})
+        rows.append(
+            {
+                "id": f"reviews-ood_natural-{i:05d}",
+                "text": cells["text"],
+                "label": int(cells["stars"]) - 1,
+                "phenomenon": cells["phenomenon"],
+                "rules": "",
+                "domain": cells["domain"],
+                "polarity_words": "",
+                "pair": "",
+            }
+        )
     return rows
 
 

@@ -41,18 +41,28 @@ def _one_word(grammar, domain):
 
 
 def one_negation(grammar, domain) -> list[Clause]:
-    """"is clever", "is not clever", "is anything but clever"."""
+    """ "is clever", "is not clever", "is anything but clever"."""
     value, start, word, tail = _one_word(grammar, domain)
-    return [Clause(f"{start}{middle} {word}{tail}", v, (rule,), (word,)) for middle, v, rule in
-            (("", value, "plain"), (" not", -value, "negated"), (" anything but", -2 * value, "refuted"))]
+    return [
+        Clause(f"{start}{middle} {word}{tail}", v, (rule,), (word,))
+        for middle, v, rule in (
+            ("", value, "plain"),
+            (" not", -value, "negated"),
+            (" anything but", -2 * value, "refuted"),
+        )
+    ]
 
 
 def one_degree_word(grammar, domain) -> list[Clause]:
-    """"somewhat dull" and "extremely dull"."""
+    """ "somewhat dull" and "extremely dull"."""
     value, start, word, tail = _one_word(grammar, domain)
-    return [Clause(f"{start} {degree} {word}{tail}", v, (rule,), (word,)) for degree, v, rule in
-            ((grammar.rng.choice(WEAK[value]), 0, "diminished"),
-             (grammar.rng.choice(STRONG[1]), 2 * value, "intensified"))]
+    return [
+        Clause(f"{start} {degree} {word}{tail}", v, (rule,), (word,))
+        for degree, v, rule in (
+            (grammar.rng.choice(WEAK[value]), 0, "diminished"),
+            (grammar.rng.choice(STRONG[1]), 2 * value, "intensified"),
+        )
+    ]
 
 
 def louder_crowd(grammar, domain) -> list[Clause]:
@@ -65,5 +75,10 @@ def louder_crowd(grammar, domain) -> list[Clause]:
     return [grammar.join("attribution", grammar.rng.choice(FRAMES["attribution"]), crowd, b)]
 
 
-TRAPS = {"swapped clauses": swapped_clauses, "other connective": other_connective, "one negation": one_negation,
-         "one degree word": one_degree_word, "louder crowd": louder_crowd}
+TRAPS = {
+    "swapped clauses": swapped_clauses,
+    "other connective": other_connective,
+    "one negation": one_negation,
+    "one degree word": one_degree_word,
+    "louder crowd": louder_crowd,
+}

@@ -37,10 +37,16 @@ INTENSIFIED = {-2: (-1, -2), 2: (1, 2)}
 DIMINISHED = {-1: (-2,), 0: (1, -1), 1: (2,)}
 BASES = {"intensified": INTENSIFIED, "diminished": DIMINISHED, "negated": NEGATED, "refuted": REFUTED}
 
-STRONG = {1: "very really extremely incredibly remarkably thoroughly".split(),
-          2: "absolutely utterly simply truly completely".split()}
-WEAK = {1: "mildly fairly moderately".split(), -1: ["slightly", "somewhat", "a bit", "a little"],
-        2: ["almost", "nearly"], -2: ["almost", "nearly", "borderline"]}
+STRONG = {
+    1: "very really extremely incredibly remarkably thoroughly".split(),
+    2: "absolutely utterly simply truly completely".split(),
+}
+WEAK = {
+    1: "mildly fairly moderately".split(),
+    -1: ["slightly", "somewhat", "a bit", "a little"],
+    2: ["almost", "nearly"],
+    -2: ["almost", "nearly", "borderline"],
+}
 
 
 class Clause(NamedTuple):
@@ -58,8 +64,9 @@ class Grammar:
 
     def __init__(self, lexicon: dict, rng: random.Random):
         self.lexicon, self.rng = lexicon, rng
-        self.opinions = {kind: {v: w.split() for v, w in by_value.items()}
-                         for kind, by_value in lexicon["opinions"].items()}
+        self.opinions = {
+            kind: {v: w.split() for v, w in by_value.items()} for kind, by_value in lexicon["opinions"].items()
+        }
 
     # ---- clauses -------------------------------------------------------------------------------------------
     def noun(self, domain: str) -> tuple[str, bool, str]:
@@ -81,9 +88,14 @@ class Grammar:
         phrase = f"{degree} {word}".strip()
         be, seem = ("are", "seem") if plural else ("is", "seems")
         strike, turn = ("strike", "turn") if plural else ("strikes", "turns")
-        forms = [f"the {noun} {be} {phrase}", f"the {noun} {be} {phrase}", f"I find the {noun} {phrase}",
-                 f"the {noun} {seem} {phrase}", f"the {noun} {strike} me as {phrase}",
-                 f"the {noun} {turn} out to be {phrase}"]
+        forms = [
+            f"the {noun} {be} {phrase}",
+            f"the {noun} {be} {phrase}",
+            f"I find the {noun} {phrase}",
+            f"the {noun} {seem} {phrase}",
+            f"the {noun} {strike} me as {phrase}",
+            f"the {noun} {turn} out to be {phrase}",
+        ]
         return Clause(self.rng.choice(forms), value, ("plain",), (word,), noun)
 
     def intensified(self, domain, value) -> Clause:
@@ -100,17 +112,26 @@ class Grammar:
         base = self.rng.choice(NEGATED[value])
         noun, plural, kind = self.noun(domain)
         word, be = self.opinion(kind, base), "are" if plural else "is"
-        forms = [f"the {noun} {be} not {word}", f"the {noun} {be}n't {word}", f"the {noun} {be} hardly {word}",
-                 f"I would not call the {noun} {word}", f"I don't find the {noun} {word}"]
+        forms = [
+            f"the {noun} {be} not {word}",
+            f"the {noun} {be}n't {word}",
+            f"the {noun} {be} hardly {word}",
+            f"I would not call the {noun} {word}",
+            f"I don't find the {noun} {word}",
+        ]
         return Clause(self.rng.choice(forms), value, ("negated",), (word,), noun)
 
     def refuted(self, domain, value) -> Clause:
         base = self.rng.choice(REFUTED[value])
         noun, plural, kind = self.noun(domain)
         word, be = self.opinion(kind, base), "are" if plural else "is"
-        forms = [f"the {noun} {be} not {word} at all", f"the {noun} {be} anything but {word}",
-                 f"there is nothing {word} about the {noun}", f"the {noun} {be} not remotely {word}",
-                 f"the {noun} {be} not {word} in the least"]
+        forms = [
+            f"the {noun} {be} not {word} at all",
+            f"the {noun} {be} anything but {word}",
+            f"there is nothing {word} about the {noun}",
+            f"the {noun} {be} not remotely {word}",
+            f"the {noun} {be} not {word} in the least",
+        ]
         return Clause(self.rng.choice(forms), value, ("refuted",), (word,), noun)
 
     def comparison(self, domain, value) -> Clause:
@@ -118,16 +139,36 @@ class Grammar:
         noun, plural, _ = self.rng.choice(spec["aspects"])
         rival, be = self.rng.choice(spec["rivals"]), "are" if plural else "is"
         forms = {
-            2: ["{be} far better than in R", "{be} so much better than in R", "{be} miles ahead of R",
-                "{be} in another league from R"],
-            1: ["{be} a bit better than in R", "{be} slightly ahead of R", "{be} less of a let-down than in R",
-                "{be} a step up from R"],
-            0: ["{be} no better and no worse than in R", "{be} about the same as in R", "{be} on a par with R",
-                "{be} neither ahead of R nor behind it"],
-            -1: ["{be} a bit worse than in R", "{be} slightly behind R", "{be} less of a success than in R",
-                 "{be} a step down from R"],
-            -2: ["{be} far worse than in R", "{be} so much worse than in R", "{be} miles behind R",
-                 "{be} nowhere close to R"],
+            2: [
+                "{be} far better than in R",
+                "{be} so much better than in R",
+                "{be} miles ahead of R",
+                "{be} in another league from R",
+            ],
+            1: [
+                "{be} a bit better than in R",
+                "{be} slightly ahead of R",
+                "{be} less of a let-down than in R",
+                "{be} a step up from R",
+            ],
+            0: [
+                "{be} no better and no worse than in R",
+                "{be} about the same as in R",
+                "{be} on a par with R",
+                "{be} neither ahead of R nor behind it",
+            ],
+            -1: [
+                "{be} a bit worse than in R",
+                "{be} slightly behind R",
+                "{be} less of a success than in R",
+                "{be} a step down from R",
+            ],
+            -2: [
+                "{be} far worse than in R",
+                "{be} so much worse than in R",
+                "{be} miles behind R",
+                "{be} nowhere close to R",
+            ],
         }[value]
         form = self.rng.choice(forms).format(be=be).replace("than in R", f"than {spec['in']} R")
         return Clause(f"the {noun} {form.replace('R', rival)}", value, ("comparison",), (), noun)
@@ -150,8 +191,7 @@ class Grammar:
     def clause(self, domain: str, value: int) -> Clause:
         """Any clause of that value, for use inside a frame: half of them plain, the rest by some rule."""
         weights = {"negated": 2, "refuted": 1, "intensified": 1, "diminished": 1}
-        ways = [self.plain] * 5 + [way for rule in weights for way in self.possible(value,
-                                                                                    rule) * weights[rule]]
+        ways = [self.plain] * 5 + [way for rule in weights for way in self.possible(value, rule) * weights[rule]]
         ways += [self.implicit] * 2 if self.lexicon["implicit"] else []
         return self.rng.choice(ways)(domain, value)
 
@@ -179,8 +219,9 @@ class Grammar:
     def join(self, name: str, frame: str, a: Clause, b: Clause, value: int | None = None) -> Clause:
         text = frame.replace("{P}", self.rng.choice(self.lexicon["people"])).format(A=a.text, B=b.text)
         first, second = (a, b) if frame.index("{A}") < frame.index("{B}") else (b, a)
-        return Clause(text, b.value if value is None else value, (name, *first.rules, *second.rules),
-                      first.words + second.words)
+        return Clause(
+            text, b.value if value is None else value, (name, *first.rules, *second.rules), first.words + second.words
+        )
 
     def mixed(self, domain: str, value: int) -> Clause:
         """Two judgements of opposite sign and equal strength, side by side."""
@@ -196,16 +237,18 @@ class Grammar:
         link = {"films": "about", "books": "about", "gadgets": "made for"}.get(domain, "near")
         judge = self.rng.choice([self.plain, *self.possible(value, "intensified", "diminished", "negated")])
         judged = judge(domain, value)
-        forms = [f"it is {article(item)} {link} {topic}, and {judged.text}",
-                 f"in this {item} {link} {topic}, {judged.text}",
-                 f"{judged.text} in this {item} {link} {topic}"]
+        forms = [
+            f"it is {article(item)} {link} {topic}, and {judged.text}",
+            f"in this {item} {link} {topic}, {judged.text}",
+            f"{judged.text} in this {item} {link} {topic}",
+        ]
         return Clause(self.rng.choice(forms), value, ("topic", *judged.rules), judged.words)
 
     def review(self, phenomenon: str, value: int, domain: str) -> Clause | None:
         """One review, or None when the phenomenon cannot have that value."""
         if phenomenon in ("plain", "implicit", "comparison"):
             clause = getattr(self, phenomenon)(domain, value)
-            if phenomenon == "plain" or self.rng.random() < 0.5:   # a second clause that agrees makes it longer
+            if phenomenon == "plain" or self.rng.random() < 0.5:  # a second clause that agrees makes it longer
                 second = self.another(self.plain, domain, value, clause)
                 text = clause.text + self.rng.choice([" and ", ", and ", ". "]) + second.text
                 clause = Clause(text, value, clause.rules + second.rules, clause.words + second.words)
@@ -222,19 +265,45 @@ class Grammar:
 
 
 FRAMES = {
-    "contrast": ["{A} but {B}", "{A}, but {B}", "{A}, yet {B}", "{A}; however, {B}", "{A}. Still, {B}",
-                 "{A}. But in the end what matters is that {B}"],
-    "concession": ["although {A}, {B}", "{B}, although {A}", "even though {A}, {B}", "{B}, even though {A}",
-                   "{B}, even if {A}", "despite the fact that {A}, {B}", "{B}, despite the fact that {A}"],
-    "expectation": ["I had expected to write that {A}. In fact, {B}",
-                    "going by the pictures I guessed that {A}. In truth, {B}",
-                    "the rumour was that {A}. Instead, {B}", "{B}. I had expected to write that {A}",
-                    "{B}. Going by the pictures I guessed that {A}"],
-    "attribution": ["{P} says that {A}. In my view, {B}", "in my view, {B}, whatever {P} says about how {A}",
-                    "{P} insists that {A}. I disagree: {B}", "{B}. {P} claims that {A}, which is wrong"],
-    "time": ["at first it looks as if {A}, and then you see that {B}",
-             "years ago people said that {A}; today {B}",
-             "today {B}; years ago people said that {A}", "on day one I wrote that {A}. I take it back: {B}"],
-    "mixed": ["{A} and {B}, so they cancel out", "on the one hand {A}, on the other hand {B}",
-              "{A} and {B} in equal measure"],
+    "contrast": [
+        "{A} but {B}",
+        "{A}, but {B}",
+        "{A}, yet {B}",
+        "{A}; however, {B}",
+        "{A}. Still, {B}",
+        "{A}. But in the end what matters is that {B}",
+    ],
+    "concession": [
+        "although {A}, {B}",
+        "{B}, although {A}",
+        "even though {A}, {B}",
+        "{B}, even though {A}",
+        "{B}, even if {A}",
+        "despite the fact that {A}, {B}",
+        "{B}, despite the fact that {A}",
+    ],
+    "expectation": [
+        "I had expected to write that {A}. In fact, {B}",
+        "going by the pictures I guessed that {A}. In truth, {B}",
+        "the rumour was that {A}. Instead, {B}",
+        "{B}. I had expected to write that {A}",
+        "{B}. Going by the pictures I guessed that {A}",
+    ],
+    "attribution": [
+        "{P} says that {A}. In my view, {B}",
+        "in my view, {B}, whatever {P} says about how {A}",
+        "{P} insists that {A}. I disagree: {B}",
+        "{B}. {P} claims that {A}, which is wrong",
+    ],
+    "time": [
+        "at first it looks as if {A}, and then you see that {B}",
+        "years ago people said that {A}; today {B}",
+        "today {B}; years ago people said that {A}",
+        "on day one I wrote that {A}. I take it back: {B}",
+    ],
+    "mixed": [
+        "{A} and {B}, so they cancel out",
+        "on the one hand {A}, on the other hand {B}",
+        "{A} and {B} in equal measure",
+    ],
 }

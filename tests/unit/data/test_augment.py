@@ -7,8 +7,8 @@ import datasets
 import pytest
 
 import kdviz as kd
-from kdviz.data import augment
 from data.make.grammar import reviews_lexicon
+from kdviz.data import augment
 
 HOSTILE = "</script><img src=x> [MASK] [SEP] &amp; \u202eevil a\x00b <b>bold</b> שלום"
 KNOWN = {"good": ("nice", "excellent"), "film": ("movie",)}
@@ -31,7 +31,12 @@ def test_synonyms_have_the_value_of_their_word_in_every_class():
 
 
 def test_words_held_out_for_ood_are_never_written():
-    held = {word for kind in reviews_lexicon.HELD_OUT["opinions"].values() for words in kind.values() for word in words.split()}
+    held = {
+        word
+        for kind in reviews_lexicon.HELD_OUT["opinions"].values()
+        for words in kind.values()
+        for word in words.split()
+    }
     assert held and not held & ({*augment.synonyms()} | {w for others in augment.synonyms().values() for w in others})
 
 
@@ -46,7 +51,9 @@ def test_a_word_is_put_in_with_its_capital_and_its_article():
 def test_replacing_changes_only_words_that_have_synonyms():
     for seed in range(20):
         new = augment.replace_words("The good film was a good idea.", random.Random(seed), share=1.0, known=KNOWN)
-        assert new in {f"The {a} movie was {b} idea." for a in ("nice", "excellent") for b in ("a nice", "an excellent")}
+        assert new in {
+            f"The {a} movie was {b} idea." for a in ("nice", "excellent") for b in ("a nice", "an excellent")
+        }
     one = augment.replace_words("The good film was a good idea.", random.Random(0), share=0.01, known=KNOWN)
     assert sum(a != b for a, b in zip(one.replace("an ", "a ").split(), "The good film was a good idea.".split())) == 1
     assert augment.replace_words("nothing here", random.Random(0), known=KNOWN) is None
@@ -64,7 +71,9 @@ def test_deleting_leaves_the_other_words_in_order():
 
 
 def test_a_pool_is_ordered_by_source_and_decided_by_its_seed():
-    rows = datasets.Dataset.from_dict({"text": ["A good film.", "nothing to replace here", "A good film."], "label": [1, 0, 1]})
+    rows = datasets.Dataset.from_dict(
+        {"text": ["A good film.", "nothing to replace here", "A good film."], "label": [1, 0, 1]}
+    )
     made = augment.pool(rows, 4, seed=1, known=KNOWN)
     assert made["source"][:] == [0] * 4 + [1] * 4 + [2] * 4 and made.column_names == ["text", "source", "operation"]
     assert Counter(made["operation"][:4]) == {"synonyms": 2, "deletion": 2}
@@ -78,7 +87,9 @@ def test_a_pool_is_ordered_by_source_and_decided_by_its_seed():
 def test_pairs_and_the_embedded_reviews():
     pair = datasets.Dataset.from_dict({"text": ["a good film"], "text_b": ["it was here"], "label": [0]})
     made = augment.pool(pair, 2, known=KNOWN)
-    assert made["text_b"][0] == "it was here" and made["text_b"][1] != "it was here" and made["text"][0] != "a good film"
+    assert (
+        made["text_b"][0] == "it was here" and made["text_b"][1] != "it was here" and made["text"][0] != "a good film"
+    )
     train = kd.load_task("reviews")["train"].select(range(200))
     made = augment.pool(train, 4)
     changed = sum(made["text"][i] != train["text"][i // 4] for i in range(800))
@@ -118,7 +129,11 @@ def test_reconstruction_writes_only_at_hidden_words():
             done = end
         assert new == expected + text[done:]
     assert made[3:] == ["", "?!"], "nothing to hide, nothing changed"
-    assert augment.reconstruct(texts, echo, rngs(5), share=0.3) == made != augment.reconstruct(texts, echo, rngs(5, 9), share=0.3)
+    assert (
+        augment.reconstruct(texts, echo, rngs(5), share=0.3)
+        == made
+        != augment.reconstruct(texts, echo, rngs(5, 9), share=0.3)
+    )
 
 
 def test_a_pool_with_a_masked_word_model_has_three_kinds_of_copies():
@@ -127,7 +142,10 @@ def test_a_pool_with_a_masked_word_model_has_three_kinds_of_copies():
     assert made["operation"][:6] == ["synonyms"] * 2 + ["deletion"] * 2 + ["reconstruction"] * 2
     plain = augment.pool(rows, 6, known=KNOWN)
     assert made["text"][:2] == plain["text"][:2], "the other kinds stay what they are"
-    assert all("x0" in text for text in (*made["text"][4:6], *made["text"][10:12])) and made["source"][:] == [0] * 6 + [1] * 6
+    assert (
+        all("x0" in text for text in (*made["text"][4:6], *made["text"][10:12]))
+        and made["source"][:] == [0] * 6 + [1] * 6
+    )
     pair = datasets.Dataset.from_dict({"text": ["a good film"], "text_b": ["it was here"]})
     both = augment.pool(pair, 3, known=KNOWN, fill=echo)
     assert "x0" in both["text"][2] and "x0" in both["text_b"][2]

@@ -38,7 +38,9 @@ def test_buckets_save_padding():
     lengths = np.random.default_rng(0).integers(3, 100, 3200)
 
     def padded(buckets):
-        return sum(len(rows) * lengths[rows].max() for rows in batch_rows(lengths, 32, seed=0, epoch=0, buckets=buckets))
+        return sum(
+            len(rows) * lengths[rows].max() for rows in batch_rows(lengths, 32, seed=0, epoch=0, buckets=buckets)
+        )
 
     assert padded(True) < 1.1 * lengths.sum() < 1.6 * lengths.sum() < padded(False)
 

@@ -32,7 +32,7 @@ def readings(row: dict) -> tuple[str, ...]:
     return (row["text"], row["text_b"]) if "text_b" in row else (row["text"],)
 
 
-# ---- files -----------------------------------------------------------------------------------------------------
+# ---- files -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("task", TASKS)
 def test_committed_files_are_what_the_generator_writes(task, data, tmp_path, capsys):
     write_task([task, "--out", str(tmp_path)])
@@ -45,8 +45,15 @@ def test_committed_files_are_what_the_generator_writes(task, data, tmp_path, cap
 def test_schema_sizes_and_labels(task, data):
     folder, grammar = common.default_folder(task), TASKS[task]
     assert sum(p.stat().st_size for p in folder.glob("*.parquet")) < 1_000_000
-    least = {"train": 1500, "transfer": 8000, "dev": 1000, "test": 2000, "ood_lexicon": 1000,
-             "ood_natural": 300, "adversarial": 600}
+    least = {
+        "train": 1500,
+        "transfer": 8000,
+        "dev": 1000,
+        "test": 2000,
+        "ood_lexicon": 1000,
+        "ood_natural": 300,
+        "adversarial": 600,
+    }
     for split, rows in data[task].items():
         assert pq.read_schema(folder / f"{split}.parquet").equals(grammar.SCHEMA), split
         assert len(rows) >= least[split]
@@ -56,8 +63,7 @@ def test_schema_sizes_and_labels(task, data):
             continue
         assert set(shares) == set(range(len(grammar.LABELS)))
         if split != "adversarial":
-            assert all(abs(n / len(rows) - 1 / len(grammar.LABELS)) <= 0.05 for n in shares.values()), (split,
-                                                                                                        shares)
+            assert all(abs(n / len(rows) - 1 / len(grammar.LABELS)) <= 0.05 for n in shares.values()), (split, shares)
     ids = [row["id"] for rows in data[task].values() for row in rows]
     assert len(set(ids)) == len(ids)
 
@@ -79,13 +85,12 @@ def test_texts_are_clean_english_sentences(task, data):
             assert len(text.split()) <= 40, text
 
 
-# ---- held-out words ----------------------------------------------------------------------------------------------
+# ---- held-out words --------------------------------------------------------------------------------------------------
 def lexicon_words(lexicon) -> set[str]:
     """All words of a (nested) lexicon."""
     if isinstance(lexicon, str):
         return set(common.words(lexicon))
-    values = lexicon.values() if isinstance(lexicon, dict) else lexicon if isinstance(lexicon,
-                                                                                      (list, tuple)) else ()
+    values = lexicon.values() if isinstance(lexicon, dict) else lexicon if isinstance(lexicon, (list, tuple)) else ()
     return set().union(*map(lexicon_words, values)) if values else set()
 
 
@@ -94,20 +99,25 @@ def text_words(rows) -> set[str]:
 
 
 # Closed-class words that the lexicons need inside a phrase ("the left" and "close to" are relations, not content).
-SMALL = set("a an the my our of on in at to for with by that than it its one they their is was are any close left didn't".split())
+SMALL = set(
+    "a an the my our of on in at to for with by that than it its one they their is was are any close left "
+    "didn't".split()
+)
 
 
-@pytest.mark.parametrize("task, held_out, main", [
-    ("reviews", {k: HELD_OUT[k] for k in ("opinions", "domains", "people")},
-     {k: MAIN[k] for k in ("opinions",)}),
-    ("entail", ENTAIL_HELD_OUT, {k: v for k, v in ENTAIL_MAIN.items()})])
+@pytest.mark.parametrize(
+    "task, held_out, main",
+    [
+        ("reviews", {k: HELD_OUT[k] for k in ("opinions", "domains", "people")}, {k: MAIN[k] for k in ("opinions",)}),
+        ("entail", ENTAIL_HELD_OUT, ENTAIL_MAIN),
+    ],
+)
 def test_ood_lexicon_shares_no_content_word_with_the_other_splits(task, held_out, main, data):
-    seen = set().union(*(text_words(data[task][s]) for s in ("train", "transfer", "dev", "test",
-                                                             "adversarial")))
+    seen = set().union(*(text_words(data[task][s]) for s in ("train", "transfer", "dev", "test", "adversarial")))
     fresh = text_words(data[task]["ood_lexicon"])
     assert lexicon_words(held_out) & seen <= SMALL
     assert lexicon_words(main) & fresh <= SMALL
-    assert len(lexicon_words(held_out) & fresh) > 60     # the split does use the held-out words
+    assert len(lexicon_words(held_out) & fresh) > 60  # the split does use the held-out words
 
 
 def test_ood_lexicon_opinion_words_are_all_held_out(data):
@@ -117,8 +127,9 @@ def test_ood_lexicon_opinion_words_are_all_held_out(data):
 
 
 # ---- the labels of reviews, read by a second reader that knows only the README ---------------------------------------
-VALUE = {word: value for by_value in MAIN["opinions"].values() for value,
-         words in by_value.items() for word in words.split()}
+VALUE = {
+    word: value for by_value in MAIN["opinions"].values() for value, words in by_value.items() for word in words.split()
+}
 
 
 def clause_value(text: str) -> int:
@@ -126,15 +137,18 @@ def clause_value(text: str) -> int:
     word = next(w for w in common.words(text) if w in VALUE)
     value, low = VALUE[word], text.lower()
     before = low.split(word)[0]
-    if re.search(r"anything but|there is nothing|not remotely",
-                 before) or re.search(r"not \S+ (at all|in the least)", low):
+    if re.search(r"anything but|there is nothing|not remotely", before) or re.search(
+        r"not \S+ (at all|in the least)", low
+    ):
         return {1: -2, -1: 2, 2: -1, -2: 1}[value]
     if re.search(r"\bnot\b|n't\b|\bhardly\b", before):
         return {1: -1, -1: 1, 2: 0, -2: 0}[value]
-    if re.search(r"\b(very|really|extremely|incredibly|remarkably|thoroughly|absolutely|utterly|simply|truly|completely) $", before):
+    if re.search(
+        r"\b(very|really|extremely|incredibly|remarkably|thoroughly|absolutely|utterly|simply|truly|completely) $",
+        before,
+    ):
         return max(-2, min(2, 2 * value))
-    if re.search(r"\b(mildly|fairly|moderately|slightly|somewhat|a bit|a little|almost|nearly|borderline) $",
-                 before):
+    if re.search(r"\b(mildly|fairly|moderately|slightly|somewhat|a bit|a little|almost|nearly|borderline) $", before):
         return value - (value > 0) + (value < 0)
     return value
 
@@ -143,8 +157,10 @@ def counting_clause(text: str, phenomenon: str) -> str | None:
     """The clause that counts in a two-clause review; None where a pattern cannot tell."""
     low = text.rstrip(".")
     patterns = {
-        "contrast": r"(?:.*)(?:(?<!anything) but |, yet |; however, |\. Still, |But in the end what matters is that )(.*)",
-        "concession": r"(?:Although|Even though|Despite the fact that) [^,]*, (.*)|(.*), (?:although|even though|even if|despite the fact that) .*",
+        "contrast": r"(?:.*)(?:(?<!anything) but |, yet |; however, |\. Still, |But in the end what matters is that )"
+        r"(.*)",
+        "concession": r"(?:Although|Even though|Despite the fact that) [^,]*, (.*)|"
+        r"(.*), (?:although|even though|even if|despite the fact that) .*",
         "attribution": r"In my view, (.*), whatever .*|.*In my view, (.*)|.*I disagree: (.*)|(.*?)\. .* claims that .*",
         "time": r".*; today (.*)|Today (.*);.*|.*I take it back: (.*)|.*and then you see that (.*)",
         "expectation": r".*(?:In fact|In truth|Instead), (.*)|(.*?)\. (?:I had expected|Going by).*",
@@ -165,8 +181,10 @@ def test_one_clause_reviews_have_the_stars_that_their_rule_gives(data):
 def test_two_clause_reviews_have_the_stars_of_the_clause_that_counts(data):
     read = Counter()
     for row in data["reviews"]["test"]:
-        if row["phenomenon"] in ("contrast", "concession", "attribution", "time",
-                                 "expectation") and "implicit" not in row["rules"]:
+        if (
+            row["phenomenon"] in ("contrast", "concession", "attribution", "time", "expectation")
+            and "implicit" not in row["rules"]
+        ):
             clause = counting_clause(row["text"], row["phenomenon"])
             assert clause is not None, row
             assert clause_value(clause) + 2 == row["label"], (row, clause)
@@ -196,14 +214,30 @@ def test_adversarial_pairs_share_their_words_and_differ_in_stars(data):
         assert len({frozenset(row["polarity_words"].split()) for row in rows}) == 1, rows
 
 
-# ---- the labels of entail ----------------------------------------------------------------------------------------------
+# ---- the labels of entail --------------------------------------------------------------------------------------------
 def test_known_inferences_have_their_labels(data):
-    expected = {"all>some": 0, "all>most": 0, "most>some": 0, "no>not all": 0, "some>all": 1, "most>all": 1,
-                "not all>no": 1,
-                "some>not all": 1, "all>no": 2, "no>some": 2, "not all>all": 2, "and>or": 0, "or>and": 1,
-                "neither>or": 2,
-                "managed>did": 0, "forgot>did": 2, "planned>did": 1, 
-                "knows>fact": 0, "wrongly thinks>fact": 2, "says>not fact": 1}
+    expected = {
+        "all>some": 0,
+        "all>most": 0,
+        "most>some": 0,
+        "no>not all": 0,
+        "some>all": 1,
+        "most>all": 1,
+        "not all>no": 1,
+        "some>not all": 1,
+        "all>no": 2,
+        "no>some": 2,
+        "not all>all": 2,
+        "and>or": 0,
+        "or>and": 1,
+        "neither>or": 2,
+        "managed>did": 0,
+        "forgot>did": 2,
+        "planned>did": 1,
+        "knows>fact": 0,
+        "wrongly thinks>fact": 2,
+        "says>not fact": 1,
+    }
     seen = Counter()
     for row in data["entail"]["train"] + data["entail"]["test"] + data["entail"]["dev"]:
         if row["rules"] in expected:
@@ -214,8 +248,13 @@ def test_known_inferences_have_their_labels(data):
 
 def test_numbers_are_right_by_counting(data):
     number = {word: n for n, word in enumerate(entail_rules.NUMBERS)}
-    compare = {"exactly": int.__eq__, "more than": int.__gt__, "fewer than": int.__lt__, "at least": int.__ge__,
-               "at most": int.__le__}
+    compare = {
+        "exactly": int.__eq__,
+        "more than": int.__gt__,
+        "fewer than": int.__lt__,
+        "at least": int.__ge__,
+        "at most": int.__le__,
+    }
 
     def true_for(text):
         how, n = re.search(r"(exactly|more than|fewer than|at least|at most) (\w+)", text).groups()
@@ -230,6 +269,7 @@ def test_numbers_are_right_by_counting(data):
 
 def test_roles_are_right_by_parsing(data):
     """Who did it to whom, read from active and passive sentences (those without "not" and "each other")."""
+
     def who(text):
         passive = re.fullmatch(r"The (\S+) was \S+ by the (\S+)\.", text)
         active = re.fullmatch(r"The (\S+) \S+ the (\S+)\.", text)
@@ -271,14 +311,14 @@ def score(predicted, split) -> float:
 def test_word_counts_do_not_solve_the_tasks(data):
     folders = {task: datasheet.read(common.default_folder(task)) for task in TASKS}
     counted = datasheet.bag_of_words(folders["reviews"], ("text",))
-    assert 0.40 < score(counted["dev"], data["reviews"]["dev"]) < 0.65    # chance is 0.2: it does learn something
+    assert 0.40 < score(counted["dev"], data["reviews"]["dev"]) < 0.65  # chance is 0.2: it does learn something
     alone = datasheet.bag_of_words(folders["entail"], ("text_b",))
-    assert 0.25 < score(alone["dev"], data["entail"]["dev"]) < 0.42       # chance is 0.333, and no better
+    assert 0.25 < score(alone["dev"], data["entail"]["dev"]) < 0.42  # chance is 0.333, and no better
     both = datasheet.bag_of_words(folders["entail"], ("text", "text_b"))
     assert 0.45 < score(both["dev"], data["entail"]["dev"]) < 0.65
 
 
-# ---- datasheets and errors -----------------------------------------------------------------------------------------------
+# ---- datasheets and errors -------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("task", TASKS)
 def test_datasheet_describes_the_files_that_are_here(task, data):
     text = (common.default_folder(task) / "README.md").read_text(encoding="utf-8")
@@ -289,10 +329,12 @@ def test_datasheet_describes_the_files_that_are_here(task, data):
 
 
 def test_overlaps_are_counted():
-    splits = {"train": {"text": ["It is good.", "It is bad."]}, "test": {"text": ["it is GOOD"]},
-              "dev": {"text": ["no"]}}
-    assert datasheet.overlaps(splits) == {pair: int(set(pair) == {"train",
-                                                                  "test"}) for pair in combinations(splits, 2)}
+    splits = {
+        "train": {"text": ["It is good.", "It is bad."]},
+        "test": {"text": ["it is GOOD"]},
+        "dev": {"text": ["no"]},
+    }
+    assert datasheet.overlaps(splits) == {pair: int(set(pair) == {"train", "test"}) for pair in combinations(splits, 2)}
 
 
 def test_readme_is_updated_between_its_markers_only(tmp_path):

@@ -45,7 +45,10 @@ def test_csv_details(tmp_path):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"text,label\nfine,1\ncaf\xe9,2\n", r"a\.csv: byte 0xe9 in line 3 is not UTF-8\. Save the file with the encoding UTF-8"),
+        (
+            b"text,label\nfine,1\ncaf\xe9,2\n",
+            r"a\.csv: byte 0xe9 in line 3 is not UTF-8\. Save the file with the encoding UTF-8",
+        ),
         (b"text,label\nfine,1\na, b,2\n", r"a\.csv, row 2: 3 cells, but the header has 2 .*double quotes"),
         (b"text,label\nfine,1\n\nfine,2\n", r"a\.csv, row 2: the row is blank\. Delete"),
         (b'text,label\n"open,1\n', r"a\.csv, row 1: not valid CSV.*double quote that is not closed"),
@@ -58,7 +61,10 @@ def test_csv_details(tmp_path):
         (b"text,label\nfine,1\n  ,2\n", r"a\.csv, row 2, column 'text': the text is empty"),
         (b"text,label\nfine,1\nb\x00d,2\n", r"a\.csv, row 2, column 'text': a NUL character at position 1\. Remove"),
         (b"text,label\nfine,1\nbad,\n", r"a\.csv, row 2, column 'label': the label is empty"),
-        (b"text,label\nfine,1\nbad,yes\n", r"row 2, column 'label': the label 'yes' is a word, but row 1 has the number '1'"),
+        (
+            b"text,label\nfine,1\nbad,yes\n",
+            r"row 2, column 'label': the label 'yes' is a word, but row 1 has the number '1'",
+        ),
         (b"text,label\nfine,1\nbad,-100\n", r"row 2, column 'label': the label -100 is negative.*transfer="),
         (b"text,label\nfine,1\nbad,1\n", r"every row has the label '1'"),
     ],
@@ -77,10 +83,16 @@ def test_a_bad_csv_is_refused(tmp_path, content, message):
         (['{"text": "a", "label": 0}', "[1, 2]"], r"row 2: not an object"),
         (['{"text": "a", "label": 0}', '{"text": "b"}'], r"row 2: keys \['text'\], but row 1 has \['label', 'text'\]"),
         (['{"text": "a", "label": 0}', '{"text": null, "label": 1}'], r"row 2, column 'text': None is not text"),
-        (['{"text": "a", "label": 0}', '{"text": "b \\ud800", "label": 1}'], r"row 2, column 'text': half a surrogate pair at position 2"),
+        (
+            ['{"text": "a", "label": 0}', '{"text": "b \\ud800", "label": 1}'],
+            r"row 2, column 'text': half a surrogate pair at position 2",
+        ),
         (['{"text": "a", "label": 0}', '{"text": "b", "label": 0.5}'], r"row 2, column 'label': 0\.5 is no class"),
         (['{"text": "a", "label": 0}', '{"text": "b", "label": null}'], r"row 2, column 'label': the label is empty"),
-        (['{"text": "a", "label": "x"}', '{"text": "b", "label": 3}'], r"row 1, column 'label': the label 'x' is a word, but row 2"),
+        (
+            ['{"text": "a", "label": "x"}', '{"text": "b", "label": 3}'],
+            r"row 1, column 'label': the label 'x' is a word, but row 2",
+        ),
     ],
 )
 def test_a_bad_jsonl_is_refused(tmp_path, lines, message):
@@ -111,14 +123,19 @@ def test_a_missing_file_and_an_unknown_ending(tmp_path):
 def test_other_splits_must_fit_train(tmp_path):
     train = write_csv(tmp_path / "train.csv", GOOD)
     test = write_csv(tmp_path / "test.csv", [{"text": "x", "label": "maybe"}])
-    with pytest.raises(ValueError, match=r"test\.csv, row 1, column 'label': the label 'maybe' does not occur in train, which has: no, yes"):
+    with pytest.raises(
+        ValueError,
+        match=r"test\.csv, row 1, column 'label': the label 'maybe' does not occur in train, which has: no, yes",
+    ):
         kd.load_task(train=train, test=test)
     pairs = write_csv(tmp_path / "test.csv", [{"text": "x", "text_b": "y", "label": "yes"}], "text,text_b,label")
     with pytest.raises(ValueError, match="column 'text_b': train has no such column"):
         kd.load_task(train=train, test=pairs)
     rows = [{"text": "x", "text_b": "y", "label": "yes"}, {"text": "x", "text_b": "z", "label": "no"}]
     pairs = write_csv(tmp_path / "pairs.csv", rows, "text,text_b,label")
-    with pytest.raises(ValueError, match=r"train\.csv, column 'text_b': the column is missing.*leave it out everywhere"):
+    with pytest.raises(
+        ValueError, match=r"train\.csv, column 'text_b': the column is missing.*leave it out everywhere"
+    ):
         kd.load_task(train=pairs, test=train)
 
 

@@ -66,7 +66,9 @@ def test_the_network_divides_by_the_brightest_value(cifar10):
     model = conv_net(task, (4,), seed=3)
     ids = torch.tensor(task["test"]["input_ids"][:5])
     block = model.network.blocks[0][0]
-    by_hand = torch.relu(torch.nn.functional.conv2d(ids.reshape(5, 3, 32, 32) / 255, block.weight, block.bias, padding=1))
+    by_hand = torch.relu(
+        torch.nn.functional.conv2d(ids.reshape(5, 3, 32, 32) / 255, block.weight, block.bias, padding=1)
+    )
     by_hand = model.network.classifier(torch.nn.functional.max_pool2d(by_hand, 2).flatten(1))
     torch.testing.assert_close(model(ids, torch.ones_like(ids)).logits, by_hand)
 
@@ -75,7 +77,9 @@ def test_the_code_of_digits_runs_on_cifar10(cifar10, tmp_path):
     task = kd.load_task("cifar10").with_labels(0.5)
     assert set(task["transfer"]["label"]) == {-100} and task["transfer"].features == task["train"].features
     teacher, student = conv_net(task, (4, 8), role="teacher"), conv_net(task, (2, 2), seed=1)
-    run = tiny.distill(kd.AnnealingKD(2), student=student, teacher=teacher, task=task, epochs=2, batch_size=32, folder=tmp_path / "run")
+    run = tiny.distill(
+        kd.AnnealingKD(2), student=student, teacher=teacher, task=task, epochs=2, batch_size=32, folder=tmp_path / "run"
+    )
     assert run.test["rows"] == 40 and 0 <= run.test["accuracy"] <= 1
     assert kd.models.model.Model.load(tmp_path / "run" / "student").network.brightest == 255
 
@@ -104,5 +108,7 @@ def test_what_is_not_cached_damaged_or_of_another_kind_is_refused_by_name(cifar1
     for file in cifar10.iterdir():
         file.unlink()
     cifar10.rmdir()
-    with pytest.raises(FileNotFoundError, match="'cifar10' is not in the cache .* HF_HUB_OFFLINE.*kdviz prefetch cifar10"):
+    with pytest.raises(
+        FileNotFoundError, match="'cifar10' is not in the cache .* HF_HUB_OFFLINE.*kdviz prefetch cifar10"
+    ):
         kd.load_task("cifar10")

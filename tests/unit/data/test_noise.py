@@ -17,8 +17,13 @@ rates = st.floats(0, 1)
 
 def stars(rows: int = 4000) -> Task:
     def split(offset):
-        return Dataset.from_dict({"text": [f"text {offset + i}" for i in range(rows)],
-                                  "label": [(i * 7) % CLASSES for i in range(rows)], "phenomenon": ["plain"] * rows})
+        return Dataset.from_dict(
+            {
+                "text": [f"text {offset + i}" for i in range(rows)],
+                "label": [(i * 7) % CLASSES for i in range(rows)],
+                "phenomenon": ["plain"] * rows,
+            }
+        )
 
     names = ("train", "transfer", "dev", "test")
     return Task("stars", tuple("12345"), {name: split(rows * place) for place, name in enumerate(names)})
@@ -71,7 +76,9 @@ def test_what_is_wrong_at_a_low_rate_stays_wrong_at_a_higher_one(low, high):
     low, high = sorted((low, high))
     small = stars(200)
     clean = np.array(small["train"]["label"])
-    less, more = (np.array(noise.flip_labels(small, noise.symmetric(CLASSES, rate))["train"]["label"]) for rate in (low, high))
+    less, more = (
+        np.array(noise.flip_labels(small, noise.symmetric(CLASSES, rate))["train"]["label"]) for rate in (low, high)
+    )
     wrong = less != clean
     assert (more[wrong] == less[wrong]).all()
 
@@ -83,11 +90,14 @@ def test_unlabelled_rows_stay_unlabelled_and_rate_zero_changes_nothing():
     assert noise.flip_labels(task, noise.symmetric(2, 0.0))["train"]["label"][:] == [0, -100, 1]
 
 
-@pytest.mark.parametrize("transition, words", [
-    (np.eye(3), r"shape \(3, 3\), task 'stars' has 5 labels"),
-    (np.full((5, 5), 0.3), "of sum 1"),
-    (2 * np.eye(5) - np.full((5, 5), 0.2), "of sum 1"),
-])
+@pytest.mark.parametrize(
+    "transition, words",
+    [
+        (np.eye(3), r"shape \(3, 3\), task 'stars' has 5 labels"),
+        (np.full((5, 5), 0.3), "of sum 1"),
+        (2 * np.eye(5) - np.full((5, 5), 0.2), "of sum 1"),
+    ],
+)
 def test_what_is_no_transition_is_refused(transition, words):
     with pytest.raises(ValueError, match=words):
         noise.flip_labels(TASK, transition)

@@ -8,8 +8,8 @@ import re
 import pytest
 
 import kdviz as kd
-from kdviz.data import augment, swaps
 from data.make.grammar import entail, entail_lexicon, entail_rules
+from kdviz.data import augment, swaps
 
 RENAMINGS = sorted({tuple(sorted(r.items())) for found in swaps.by_rule("entail").values() for r in found})
 
@@ -18,7 +18,9 @@ def exchanged(node, renaming):
     """The lexicon with the words of a renaming and their new forms in each other's place."""
     if isinstance(node, str):
         both = dict(renaming) | {new: old for old, new in renaming.items()}
-        swap = lambda m: (lambda new: new.capitalize() if m[0][0].isupper() else new)(both.get(m[0].lower(), m[0].lower()))  # noqa: E731
+        swap = lambda m: (lambda new: new.capitalize() if m[0][0].isupper() else new)(
+            both.get(m[0].lower(), m[0].lower())
+        )  # noqa: E731
         return re.sub(augment.WORD, lambda m: swap(m) if m[0].lower() in both else m[0], node)
     if isinstance(node, dict):
         return {key: exchanged(value, renaming) for key, value in node.items()}
@@ -34,8 +36,10 @@ def test_a_renamed_pair_is_what_the_grammar_writes_with_the_other_word_under_the
         for phenomenon in entail.SHARES:
             for label in range(3):
                 seed = f"{number} {phenomenon} {label}"
-                old, new = (entail_rules.Grammar(lexicon, random.Random(seed)).pair(phenomenon, label)
-                            for lexicon in (entail_lexicon.MAIN, other))
+                old, new = (
+                    entail_rules.Grammar(lexicon, random.Random(seed)).pair(phenomenon, label)
+                    for lexicon in (entail_lexicon.MAIN, other)
+                )
                 here = set(swaps.words(old[:2]))
                 if not here & set(renaming) or here & set(renaming.values()):
                     continue
@@ -49,7 +53,9 @@ def test_renamings_never_mix_two_words():
     for word, renamings in swaps.by_rule("entail").items():
         for renaming in renamings:
             assert word in renaming and not set(renaming.values()) & set(renaming), renaming
-            assert {"sang", "sung", "drew", "drawn"}.isdisjoint(renaming.values()), "danced would have to become sang and sung"
+            assert {"sang", "sung", "drew", "drawn"}.isdisjoint(renaming.values()), (
+                "danced would have to become sang and sung"
+            )
     assert "saw" not in swaps.by_rule("entail"), "two phenomena draw it"
     assert "old" not in swaps.by_rule("entail"), "it is also a degree"
     assert {"guests": "players", "guest": "player"} in swaps.by_rule("entail")["guest"]
@@ -58,17 +64,30 @@ def test_renamings_never_mix_two_words():
 
 def test_every_occurrence_in_both_texts_changes_at_once_and_articles_agree():
     row = ("Ana drew an owl; ana's OWL slept.", "An owl was drawn by Ana.")
-    assert swaps.rename(row, {"owl": "sparrow"}) == ("Ana drew a sparrow; ana's Sparrow slept.", "A sparrow was drawn by Ana.")
+    assert swaps.rename(row, {"owl": "sparrow"}) == (
+        "Ana drew a sparrow; ana's Sparrow slept.",
+        "A sparrow was drawn by Ana.",
+    )
     assert swaps.rename(row, {"ana": "ben"})[1] == "An owl was drawn by Ben."
     assert swaps.rename(("a", "b"), {"a": "b", "b": "a"}) == ("b", "a")
     assert swaps.delete(("The film, the FILM is film-like.",), "film") == ("The , the is film-like.",)
 
 
-@pytest.mark.parametrize("text", [
-    "", "!!!", "<script>owl</script> &amp; owl", "owl\x00owl", "\u202eowl", "owl 👩‍👩‍👧 ΟWL owl", "$owl$ %{owl} owl's", "owl " * 500,
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "!!!",
+        "<script>owl</script> &amp; owl",
+        "owl\x00owl",
+        "\u202eowl",
+        "owl 👩‍👩‍👧 ΟWL owl",
+        "$owl$ %{owl} owl's",
+        "owl " * 500,
+    ],
+)
 def test_hostile_text_keeps_all_but_the_word(text):
-    new, = swaps.rename((text,), {"owl": "bee"})
+    (new,) = swaps.rename((text,), {"owl": "bee"})
     assert len(swaps.words((new,))) == len(swaps.words((text,)))
     assert re.sub("bee|owl", "#", new) == re.sub("bee|owl", "#", text)
     assert "owl" not in swaps.words((new,))
@@ -87,7 +106,12 @@ def test_no_rule_reads_an_open_word(task):
     assert open_ <= swaps.known(task)
     if task == "reviews":
         judged = {word for text in rows["polarity_words"][:] for word in text.split()}
-        told = {w for text, rules in zip(rows["text"][:], rows["rules"][:]) if rules == "implicit" for w in swaps.words((text,))}
+        told = {
+            w
+            for text, rules in zip(rows["text"][:], rows["rules"][:])
+            if rules == "implicit"
+            for w in swaps.words((text,))
+        }
         assert not open_ & judged and not open_ & told
         assert {"plot", "aunt", "soup"} <= open_ and not {"not", "but", "very", "book"} & open_
     else:

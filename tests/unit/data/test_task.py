@@ -157,7 +157,9 @@ def test_glue_from_the_cache(glue, name, first, capsys):
 
 
 def test_glue_that_is_not_cached_is_refused_offline(glue):
-    with pytest.raises(FileNotFoundError, match=r"'glue/rte' is not in the cache .* HF_HUB_OFFLINE.*kdviz prefetch glue/rte"):
+    with pytest.raises(
+        FileNotFoundError, match=r"'glue/rte' is not in the cache .* HF_HUB_OFFLINE.*kdviz prefetch glue/rte"
+    ):
         kd.load_task("glue/rte")
     with pytest.raises(ValueError, match="no classification task 'glue/stsb': choose glue/cola"):
         kd.load_task("glue/stsb")
