@@ -25,6 +25,7 @@ torch.Size([2, 7, 12, 12])
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ __all__ = [
     "cosine",
     "distance",
     "layer_gram",
+    "layer_map",
     "row_distribution",
     "sides",
     "squared_distance",
@@ -108,6 +110,22 @@ def layer_gram(hidden: torch.Tensor) -> torch.Tensor:
     if hidden.ndim < 3:
         raise ValueError(f"layer_gram takes (..., L, n, d), layers by words by width; got {tuple(hidden.shape)}")
     return _Gram.apply(hidden.transpose(-3, -2).contiguous())  # copied once here, not in every product
+
+
+def layer_map(teacher_layers: int, student_layers: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Which layers to compare: (indices into the teacher's states, indices into the student's), embedding = 0.
+
+    With g = gcd(teacher, student): the embedding, then every (teacher/g)-th and every (student/g)-th layer [code].
+
+    >>> layer_map(12, 6)
+    ((0, 2, 4, 6, 8, 10, 12), (0, 1, 2, 3, 4, 5, 6))
+    >>> layer_map(6, 2)
+    ((0, 3, 6), (0, 1, 2))
+    """
+    if teacher_layers < 1 or student_layers < 1:
+        raise ValueError(f"both models need a layer: teacher has {teacher_layers}, student {student_layers}")
+    matched = math.gcd(teacher_layers, student_layers)
+    return tuple(tuple(range(0, layers + 1, layers // matched)) for layers in (teacher_layers, student_layers))
 
 
 class _Gram(torch.autograd.Function):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from kdviz.losses.contextual import layer_map
+from kdviz.relations import layer_map
 from kdviz.states import States
 from kdviz.figures import theme
 

@@ -5,6 +5,6 @@ contextual : relations between words and between layers (Park et al. 2021), from
 features   : hidden states, attention maps, and relations between sentences (the methods CKD is compared with)
 """
 
-from . import contextual, features, logits
+from kdviz.losses import contextual, features, logits
 
 __all__ = ["contextual", "features", "logits"]

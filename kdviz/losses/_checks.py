@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..relations import fit_mask
+from kdviz.relations import fit_mask
 
 
 def same_shape(student: torch.Tensor, teacher: torch.Tensor, what: str = "shape", fix: str = "match the layers first"):
@@ -26,7 +26,7 @@ def checked(student_gram, teacher_gram, mask):
         student_gram,
         teacher_gram,
         "Gram matrices",
-        "compare matched layers (losses.contextual.layer_map) of the same sentences",
+        "compare matched layers (relations.layer_map) of the same sentences",
     )
     n = student_gram.shape[-1]
     if student_gram.ndim < 3 or student_gram.shape[-2] != n:

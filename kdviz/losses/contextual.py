@@ -15,15 +15,16 @@ All four losses take Gram matrices (`kdviz.relations`), so the teacher's can be 
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch.nn import functional as F
 
-from .. import relations
-from ._checks import checked, finite, one_of
-from .fast.rows import row_sum
-from .fast.triples import triple_sum
+from kdviz import relations
+from kdviz.losses._checks import checked, finite, one_of
+from kdviz.losses.fast.rows import row_sum
+from kdviz.losses.fast.triples import triple_sum
+from kdviz.relations import layer_map
+
+__all__ = ["layer_angle", "layer_map", "layer_pair", "word_angle", "word_pair"]
 
 COMPILED_ON = ("cpu",)  # devices on which KL between rows of cosines is compiled loops, with the same result
 POINTWISE = {
@@ -31,24 +32,6 @@ POINTWISE = {
     "l2": lambda s, t: (s - t).square(),
     "huber": lambda s, t: F.smooth_l1_loss(s, t, reduction="none"),
 }
-
-
-def layer_map(teacher_layers: int, student_layers: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Which layers to compare: (indices into the teacher's states, indices into the student's), embedding = 0.
-
-    With g = gcd(teacher, student): the embedding, then every (teacher/g)-th and every (student/g)-th layer [code].
-
-    >>> layer_map(12, 6)
-    ((0, 2, 4, 6, 8, 10, 12), (0, 1, 2, 3, 4, 5, 6))
-    >>> layer_map(6, 2)
-    ((0, 3, 6), (0, 1, 2))
-    """
-    if teacher_layers < 1 or student_layers < 1:
-        raise ValueError(f"both models need a layer: teacher has {teacher_layers}, student {student_layers}")
-    matched = math.gcd(teacher_layers, student_layers)
-    return tuple(range(0, teacher_layers + 1, teacher_layers // matched)), tuple(
-        range(0, student_layers + 1, student_layers // matched)
-    )
 
 
 def word_pair(

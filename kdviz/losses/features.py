@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .. import relations
-from ._checks import same_shape
-from .fast.triples import triple_sum
+from kdviz import relations
+from kdviz.losses._checks import same_shape
+from kdviz.losses.fast.triples import triple_sum
 
 
 class Projection(nn.Linear):

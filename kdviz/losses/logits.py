@@ -11,9 +11,9 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from ._checks import one_of, same_shape
+from kdviz.losses._checks import one_of, same_shape
 
-UNLABELLED = -100
+UNLABELLED = -100  # the label of a row that has none, everywhere in kdviz
 
 
 def cross_entropy(logits, labels, *, reduction="mean"):

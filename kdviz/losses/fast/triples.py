@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import torch
 
-from ... import relations
+from kdviz import relations
 
 BLOCK = 16  # vertices of one round of products when there is a window; wider blocks multiply more zeros
 CHUNK = 2**16  # numbers in one temporary: two dozen of them stay near the processor

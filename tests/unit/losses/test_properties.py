@@ -295,10 +295,13 @@ def test_errors_name_both_values(call, values):
 
 
 def test_layer_map():
-    assert contextual.layer_map(12, 6) == ((0, 2, 4, 6, 8, 10, 12), (0, 1, 2, 3, 4, 5, 6))
-    assert contextual.layer_map(6, 2) == ((0, 3, 6), (0, 1, 2))
-    assert contextual.layer_map(4, 6) == ((0, 2, 4), (0, 3, 6))
-    assert contextual.layer_map(5, 3) == ((0, 5), (0, 3))
+    assert relations.layer_map(12, 6) == ((0, 2, 4, 6, 8, 10, 12), (0, 1, 2, 3, 4, 5, 6))
+    assert relations.layer_map(6, 2) == ((0, 3, 6), (0, 1, 2))
+    assert relations.layer_map(4, 6) == ((0, 2, 4), (0, 3, 6))
+    assert relations.layer_map(5, 3) == ((0, 5), (0, 3))
+    assert contextual.layer_map is relations.layer_map  # the name that lessons type
+    with pytest.raises(ValueError, match="teacher has 3, student 0"):
+        relations.layer_map(3, 0)
 
 
 def test_half_and_autocast_compute_in_float32():
