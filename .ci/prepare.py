@@ -43,6 +43,7 @@ def stop(text: str) -> None:
 
 # ---- a Python that is new enough -----------------------------------------------------------------------------------
 
+
 def use_new_enough_python() -> None:
     """Start over with a newer Python from the PATH when this one is too old."""
     if sys.version_info >= OLDEST:
@@ -51,11 +52,14 @@ def use_new_enough_python() -> None:
         newer = shutil.which(f"python3.{minor}")
         if newer:
             os.execv(newer, [newer, *sys.argv])
-    stop(f"Python {platform.python_version()} is too old and no newer one is on the PATH; kdviz needs 3.11 or newer. "
-         "Install one and name it: make lab PYTHON=/path/to/python3.12")
+    stop(
+        f"Python {platform.python_version()} is too old and no newer one is on the PATH; kdviz needs 3.11 or newer. "
+        "Install one and name it: make lab PYTHON=/path/to/python3.12"
+    )
 
 
 # ---- the virtual environment ---------------------------------------------------------------------------------------
+
 
 def python_of(venv: Path) -> str:
     return str(venv / "bin" / "python")
@@ -103,33 +107,58 @@ def pip(venv: Path, *arguments: str, progress_of: int = 0) -> None:
     BUILD.mkdir(exist_ok=True)
     command = [python_of(venv), "-m", "pip", "--disable-pip-version-check", *arguments, "--progress-bar", "off"]
     tail, told = [], 0
-    with open(BUILD / "setup.log", "a", encoding="utf-8") as log:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                              cwd=CLONE) as process:
-            for line in process.stdout:
-                log.write(line)
-                if not line.startswith("WARNING"):
-                    tail = [*tail[-8:], line]
-                place = re.search(r"\.lock \(line (\d+)\)", line) if progress_of else None
-                if place and int(place[1]) >= told + 25:
-                    told = int(place[1])
-                    say(f"  {told} of {progress_of} packages fetched ...")
-                if progress_of and line.startswith("Installing collected"):
-                    say("  unpacking ...")
+    with (
+        open(BUILD / "setup.log", "a", encoding="utf-8") as log,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=CLONE
+        ) as process,
+    ):
+        for line in process.stdout:
+            log.write(line)
+            if not line.startswith("WARNING"):
+                tail = [*tail[-8:], line]
+            place = re.search(r"\.lock \(line (\d+)\)", line) if progress_of else None
+            if place and int(place[1]) >= told + 25:
+                told = int(place[1])
+                say(f"  {told} of {progress_of} packages fetched ...")
+            if progress_of and line.startswith("Installing collected"):
+                say("  unpacking ...")
     if process.returncode:
-        stop("".join(["pip failed; its last words (all of them: build/setup.log):\n", *tail,
-                      "Mend the cause and run the same make command again: it goes on where it stopped."]))
+        stop(
+            "".join(
+                [
+                    "pip failed; its last words (all of them: build/setup.log):\n",
+                    *tail,
+                    "Mend the cause and run the same make command again: it goes on where it stopped.",
+                ]
+            )
+        )
 
 
 # ---- torch for the CPU, never a CUDA package -----------------------------------------------------------------------
 
+
 def torch_that_pip_would_take(venv: Path, requirement: str) -> dict:
     """The wheel that pip would take by itself, from its own dry run: {"url": …, "cuda": […]}."""
-    command = [python_of(venv), "-m", "pip", "--disable-pip-version-check", "install", "--dry-run", "--quiet",
-               "--no-deps", "--ignore-installed", "--report", "-", requirement]
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [
+        python_of(venv),
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "--dry-run",
+        "--quiet",
+        "--no-deps",
+        "--ignore-installed",
+        "--report",
+        "-",
+        requirement,
+    ]
+    run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
-        stop(f"pip finds no {requirement} for Python {platform.python_version()} on {platform.machine()}:\n{run.stderr}")
+        stop(
+            f"pip finds no {requirement} for Python {platform.python_version()} on {platform.machine()}:\n{run.stderr}"
+        )
     wheel = json.loads(run.stdout)["install"][0]
     return {"url": wheel["download_info"]["url"], "cuda": cuda_packages(wheel["metadata"].get("requires_dist", []))}
 
@@ -146,8 +175,12 @@ def index_answers(url: str) -> bool:
     """True when the index answers in time. Asked in a process of its own: a name look-up knows no time limit."""
     question = f"import urllib.request as r; r.urlopen({url + '/torch/'!r}, timeout={CPU_WHEELS_PATIENCE}).read(1)"
     try:
-        run = subprocess.run([sys.executable, "-c", question], timeout=CPU_WHEELS_PATIENCE,
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run = subprocess.run(
+            [sys.executable, "-c", question],
+            timeout=CPU_WHEELS_PATIENCE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         return run.returncode == 0
     except subprocess.TimeoutExpired:
         return False
@@ -169,13 +202,16 @@ def install_torch(venv: Path) -> None:
     elif index_answers(CPU_WHEELS):
         pip(venv, "install", "--no-deps", "--index-url", CPU_WHEELS, requirement)
     else:
-        stop(f"PyTorch's CPU wheel index did not answer within {CPU_WHEELS_PATIENCE} s, and pip by itself would take "
-             f"the CUDA build, with {wheel['cuda'][0].split()[0]} and others (several GB).\n"
-             "Try again with a network, or give pip a CPU wheel (PIP_FIND_LINKS=folder), or use conda "
-             "(environment.yml), or accept the CUDA build: KDVIZ_TORCH=cuda make lab")
+        stop(
+            f"PyTorch's CPU wheel index did not answer within {CPU_WHEELS_PATIENCE} s, and pip by itself would take "
+            f"the CUDA build, with {wheel['cuda'][0].split()[0]} and others (several GB).\n"
+            "Try again with a network, or give pip a CPU wheel (PIP_FIND_LINKS=folder), or use conda "
+            "(environment.yml), or accept the CUDA build: KDVIZ_TORCH=cuda make lab"
+        )
 
 
 # ---- the steps -----------------------------------------------------------------------------------------------------
+
 
 def fingerprint(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -235,22 +271,36 @@ def chromium() -> None:
 
 
 def lock() -> None:
-    """Resolve pyproject.toml (with its dev extra) anew and write the exact versions down."""
+    """Resolve pyproject.toml (with what lessons, pages and tests need) anew and write the exact versions down."""
     import tomllib
 
     create(VENV)
     project = tomllib.loads((CLONE / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    command = [python_of(VENV), "-m", "pip", "--disable-pip-version-check", "install", "--dry-run", "--quiet",
-               "--ignore-installed", "--report", "-", *wanted]
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["lab"], *extras["docs"], *extras["dev"]]
+    command = [
+        python_of(VENV),
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "--dry-run",
+        "--quiet",
+        "--ignore-installed",
+        "--report",
+        "-",
+        *wanted,
+    ]
+    run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
         stop(f"pip could not resolve pyproject.toml:\n{run.stderr}")
     found = [item["metadata"] for item in json.loads(run.stdout)["install"]]
     cuda = sorted(item["name"] for item in found if cuda_packages([item["name"] + "-"]))
     if cuda:
-        stop(f"the resolution holds CUDA packages ({', '.join(cuda)}): make the lock where pip finds torch's CPU wheel "
-             f"(PIP_EXTRA_INDEX_URL={CPU_WHEELS})")
+        stop(
+            f"the resolution holds CUDA packages ({', '.join(cuda)}): make the lock where pip finds torch's CPU wheel "
+            f"(PIP_EXTRA_INDEX_URL={CPU_WHEELS})"
+        )
     # "2.13.0+cpu" exists on one index only; "2.13.0" is met by it and by every other build of that version
     lines = sorted(f"{item['name'].lower().replace('_', '-')}=={item['version'].split('+')[0]}" for item in found)
     head = "# Exact versions of everything kdviz runs and tests with. Made by `make lock` from pyproject.toml.\n"

@@ -5,32 +5,46 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+PACKAGE = Path(__file__).resolve().parent  # in a clone beside data/ and notebooks/, in a wheel around copies of them
 
-def data_dir() -> Path:
-    """The folder ``data``: that of the environment variable KDVIZ_DATA, else the clone's, beside the package.
 
-    Raises FileNotFoundError, with the fix, when it is not there.
-    """
-    chosen = os.environ.get("KDVIZ_DATA")
-    folder = Path(chosen) if chosen else Path(__file__).resolve().parents[1] / "data"
-    if not folder.is_dir():
-        where = f"KDVIZ_DATA names {folder}" if chosen else f"it is expected at {folder}, in a clone of the repository"
-        raise FileNotFoundError(
-            f"kdviz's data folder is missing: {where}. Clone the repository and install with `pip install -e .`, "
-            "or set KDVIZ_DATA to its data folder"
-        )
-    return folder
+def in_clone() -> bool:
+    """Whether this package lies in a clone of the repository; what was installed from a wheel does not."""
+    return (PACKAGE.parent / "pyproject.toml").is_file() and (PACKAGE.parent / "notebooks").is_dir()
 
 
 def clone() -> Path:
     """The folder that holds kdviz/, notebooks/ and data/. Raises SystemExit when kdviz was installed without them."""
-    folder = Path(__file__).resolve().parents[1]
-    if not (folder / "notebooks").is_dir():
+    if not in_clone():
         raise SystemExit(
-            f"kdviz: no notebooks/ beside the package in {folder}. "
-            "Clone the repository and install it in place: pip install -e ."
+            f"kdviz: this command works in a clone of the repository, and {PACKAGE} is not in one: "
+            "clone it and run `make lab` there, or install it in place with `pip install -e .`"
         )
+    return PACKAGE.parent
+
+
+def data_dir() -> Path:
+    """The folder ``data``: that of the environment variable KDVIZ_DATA, else the clone's, else the wheel's.
+
+    Raises FileNotFoundError, with the fix, when it is not there.
+    """
+    chosen = os.environ.get("KDVIZ_DATA")
+    folder = Path(chosen).expanduser() if chosen else _shipped("data")
+    if not folder.is_dir():
+        where = f"KDVIZ_DATA names {folder}" if chosen else f"{folder} is not there"
+        fix = "correct it or unset it" if chosen else restore("data")
+        raise FileNotFoundError(f"kdviz's data folder is missing: {where}; {fix}")
     return folder
+
+
+def lessons_dir() -> Path:
+    """The folder of the lessons as they were shipped: the clone's ``notebooks``, else the wheel's copy."""
+    return _shipped("notebooks")
+
+
+def restore(part: str) -> str:
+    """The command that brings a part of what was shipped back, for messages: ``restore("data/reviews")``."""
+    return f"git checkout -- {part}" if in_clone() else "pip install --force-reinstall --no-deps, and kdviz's wheel"
 
 
 def pick(available: list[str], wanted: list[str], kind: str) -> list[str]:
@@ -42,3 +56,7 @@ def pick(available: list[str], wanted: list[str], kind: str) -> list[str]:
         if not any(word in name for name in available):
             raise SystemExit(f"kdviz: no {kind} fits {word!r}; there are: {', '.join(available) or 'none'}")
     return [name for name in available if not wanted or any(word in name for word in wanted)]
+
+
+def _shipped(part: str) -> Path:
+    return PACKAGE.parent / part if in_clone() else PACKAGE / f"_{part}"

@@ -1,8 +1,8 @@
 """The command line: ``kdviz lab``, ``kdviz doctor``, ``kdviz run notebooks`` …
 
-A new sub-command is one line in COMMANDS and one module with ``add_arguments(parser)`` and ``run(args) -> int`` (the exit
-status), heavy imports inside ``run``.
-Only the module of the word that was typed is imported: ``kdviz --help`` needs neither torch nor Jupyter.
+A new sub-command is one line in COMMANDS and one module with ``add_arguments(parser)`` and ``run(args) -> int`` (the
+exit status), heavy imports inside ``run``. Only the module of the word that was typed is imported: ``kdviz --help``
+needs neither torch nor Jupyter.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def parser_for(argv: list[str]) -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit status (0 when all is well)."""
     argv = sys.argv[1:] if argv is None else argv
-    # Threads that wait for each other must not spin: beside any other busy program, on a machine of two cores, that made
-    # a training step fifty times as slow. Kernels and other programs started from here inherit it.
+    # Threads that wait for each other must not spin: beside any other busy program, on a machine of two cores, that
+    # made a training step fifty times as slow. Kernels and other programs started from here inherit it.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args = parser_for(argv).parse_args(argv)
     try:
@@ -68,4 +68,3 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nkdviz: interrupted", file=sys.stderr)
         return 130
-

@@ -7,36 +7,22 @@ import os
 import platform
 import re
 import sys
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from kdviz.chromium import ADVICE, find_chromium
-from kdviz.paths import clone
+from kdviz.paths import clone, data_dir, in_clone, restore
 
-SET_UP = "make lab"
 LEAST_MEMORY_GB = 2.0  # a lesson may take 1.2 GB beside JupyterLab
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report. state: "ok", "note" (a lesson may miss it) or "wrong" (the course cannot run)."""
+    """One line of the report. state: "ok", "note" (a lesson may miss it) or "wrong" (nothing can run)."""
 
     state: str
     what: str
     fix: str = ""
-
-
-def locked(lock: Path) -> dict[str, str]:
-    """Name -> exact version, from requirements.lock."""
-    lines = (line.strip() for line in lock.read_text(encoding="utf-8").splitlines())
-    return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
-
-
-def plain_name(requirement: str) -> str:
-    """"Jupyter_Client[x]>=8 ; …" -> "jupyter-client"."""
-    return re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0].lower().replace("_", "-").rstrip("-.")
 
 
 def installed(name: str) -> str | None:
@@ -47,42 +33,57 @@ def installed(name: str) -> str | None:
         return None
 
 
+def required(extra: str | None = None) -> list[str]:
+    """Names of the packages that kdviz's metadata asks for, always or (with `extra`) for one purpose."""
+    found = []
+    for line in importlib.metadata.requires("kdviz") or []:
+        requirement, _, marker = line.partition(";")
+        purpose = re.search(r"extra == ['\"](.+?)['\"]", marker)
+        if (purpose and purpose[1]) == extra:
+            found.append(re.match(r"[\w.-]+", requirement)[0])
+    return found
+
+
+def locked() -> dict[str, str]:
+    """Name -> exact version, from the clone's requirements.lock; nothing outside a clone."""
+    lines = (clone() / "requirements.lock").read_text(encoding="utf-8").splitlines() if in_clone() else []
+    return dict(line.strip().split("==") for line in lines if "==" in line and not line.startswith("#"))
+
+
 def machine() -> Iterator[Finding]:
     """Python, cores and memory; CPU_LIMIT and MEM_LIMIT tell the truth on Binder, os.cpu_count() does not."""
-    new_enough = sys.version_info >= (3, 11)
-    yield Finding("ok" if new_enough else "wrong", f"Python {platform.python_version()} in {sys.prefix}",
-                  "" if new_enough else "kdviz needs Python 3.11 or newer: make lab PYTHON=/path/to/python3.12")
+    yield Finding("ok", f"Python {platform.python_version()} in {sys.prefix}")
     if installed("psutil") is None:
         return  # named under packages
     import psutil
 
-    cores = os.environ.get("CPU_LIMIT") or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else
-                                               range(os.cpu_count() or 1))
+    of_process = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = os.environ.get("CPU_LIMIT") or of_process
     total = int(os.environ.get("MEM_LIMIT") or 0) or psutil.virtual_memory().total
     free = min(total, psutil.virtual_memory().available)
+    what = f"{cores} cores, {total / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB free"
     roomy = free >= LEAST_MEMORY_GB * 1e9
-    yield Finding("ok" if roomy else "note", f"{cores} cores, {total / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB free",
-                  "" if roomy else f"lessons want {LEAST_MEMORY_GB} GB free: shut down other kernels")
+    fix = "" if roomy else f"lessons want {LEAST_MEMORY_GB} GB free: shut down other kernels"
+    yield Finding("ok" if roomy else "note", what, fix)
 
 
 def packages() -> Iterator[Finding]:
-    """Every package of pyproject.toml and of the lock, against what is installed."""
-    root = clone()
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    versions = locked(root / "requirements.lock")
-    needed = [plain_name(line) for line in project["dependencies"]]
-    missing = [name for name in needed if installed(name) is None]
-    if missing:
-        yield Finding("wrong", f"missing packages: {', '.join(missing)}", SET_UP)
-    for_tests = [plain_name(line) for line in project["optional-dependencies"]["dev"]]
-    if absent := [name for name in for_tests if installed(name) is None]:
-        yield Finding("note", f"missing packages of the test suite: {', '.join(absent)}", "pip install -e '.[dev]'")
-    other = [f"{name} {installed(name)} (lock: {versions[name]})" for name in versions
-             if installed(name) not in (None, versions[name])]
-    if other:
-        yield Finding("note", f"other versions than the lock's: {', '.join(other)}", SET_UP)
-    if not (missing or other):
-        yield Finding("ok", f"{len(needed)} packages of the course, at the versions of requirements.lock")
+    """Every package that kdviz asks for, and in a clone their versions against the lock."""
+    if installed("kdviz") is None:
+        yield Finding("wrong", "kdviz runs from its folder and is not installed", "make lab, or pip install -e .")
+        return
+    purposes = {None: ("wrong", "the library"), "lab": ("note", "the lessons"), "dev": ("note", "the test suite")}
+    for extra, (state, purpose) in purposes.items():
+        missing = [name for name in required(extra) if installed(name) is None]
+        if missing and (extra != "dev" or in_clone()):
+            pip = f"pip install {' '.join(missing)}"
+            fix = "make test" if extra == "dev" else "make lab" if in_clone() else pip
+            yield Finding(state, f"missing packages of {purpose}: {', '.join(missing)}", fix)
+        elif extra != "dev":
+            yield Finding("ok", f"{len(required(extra))} packages of {purpose}")
+    pairs = [(name, installed(name), version) for name, version in locked().items()]
+    if other := [f"{name} {found} (lock: {version})" for name, found, version in pairs if found not in (None, version)]:
+        yield Finding("note", f"other versions than the lock's: {', '.join(other)}", "make lab")
 
 
 def torch_build() -> Iterator[Finding]:
@@ -108,20 +109,20 @@ def teacher() -> Iterator[Finding]:
 
 def data() -> Iterator[Finding]:
     """The embedded tasks, and the teacher's adapter of each."""
-    from kdviz.paths import data_dir
-
     try:
         folder = data_dir()
     except FileNotFoundError as error:
-        yield Finding("wrong", str(error), "git checkout -- data")
+        yield Finding("wrong", str(error), restore("data"))
         return
     tasks = sorted(path.parent.name for path in folder.glob("*/train.parquet"))
-    yield (Finding("ok", f"tasks {', '.join(tasks)} in {folder}") if tasks else
-           Finding("wrong", f"no task in {folder}", "git checkout -- data"))
+    if not tasks:
+        yield Finding("wrong", f"no task in {folder}", restore("data"))
     for task in tasks:
-        has = any((folder / "teachers" / task).glob("*.safetensors"))
-        yield (Finding("ok", f"teacher adapted to {task}") if has else
-               Finding("wrong", f"no adapter in {folder / 'teachers' / task}", "git checkout -- data"))
+        adapters = folder / "teachers" / task
+        if any(adapters.glob("*.safetensors")):
+            yield Finding("ok", f"task {task} in {folder / task}, with its adapted teacher")
+        else:
+            yield Finding("wrong", f"task {task} in {folder / task}, but no adapter in {adapters}", restore("data"))
 
 
 def jupyter() -> Iterator[Finding]:
@@ -146,8 +147,7 @@ def browser() -> Iterator[Finding]:
     except FileNotFoundError as error:
         yield Finding("wrong", str(error), "unset KDVIZ_CHROMIUM")
         return
-    yield (Finding("ok", f"Chromium {found}") if found else
-           Finding("note", "no Chromium (PNG, SVG, browser tests)", ADVICE))
+    yield Finding("ok", f"Chromium {found}") if found else Finding("note", "no Chromium (PNG, SVG)", ADVICE)
 
 
 def hub() -> Iterator[Finding]:
@@ -174,13 +174,12 @@ def add_arguments(parser) -> None:
 
 def run(args) -> int:
     marks = {"ok": "ok    ", "note": "note  ", "wrong": "WRONG "}
-    states = []
+    wrong = 0
     for check in CHECKS:
         for finding in check():
-            states.append(finding.state)
+            wrong += finding.state == "wrong"
             print(marks[finding.state], finding.what, flush=True)
             if finding.fix:
                 print("        →", finding.fix)
-    wrong = states.count("wrong")
     print("Ready." if not wrong else f"{wrong} thing{'s' if wrong > 1 else ''} to mend before the course can run.")
     return 1 if wrong else 0

@@ -6,7 +6,9 @@ import sys
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument("names", nargs="+", metavar="NAME", help='a model ("owner/name"), a GLUE task ("glue/sst2"), or cifar10')
+    parser.add_argument(
+        "names", nargs="+", metavar="NAME", help='a model ("owner/name"), a GLUE task ("glue/sst2"), or cifar10'
+    )
 
 
 def run(args) -> int:

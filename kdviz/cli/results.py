@@ -6,7 +6,9 @@ import sys
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument("--only", metavar="PATTERN", help="rows whose name (table/task/labels/method/seed) fits, e.g. '*/KD/0'")
+    parser.add_argument(
+        "--only", metavar="PATTERN", help="rows whose name (table/task/labels/method/seed) fits, e.g. '*/KD/0'"
+    )
     parser.add_argument("--again", action="store_true", help="also rows that are finished")
     parser.add_argument("--list", action="store_true", help="print names and what is finished, run nothing")
     parser.add_argument("--folder", help="instead of data/results")

@@ -18,7 +18,7 @@ from kdviz.cli.lab import EXTENSION, SETTINGS
 from kdviz.course.notebooks import Result
 
 ROOT = Path(__file__).resolve().parents[2]
-MEMORY = 2_000_000_000      # where Binder ends a session
+MEMORY = 2_000_000_000  # where Binder ends a session
 
 
 def family_memory(process: psutil.Process) -> int:
@@ -27,7 +27,7 @@ def family_memory(process: psutil.Process) -> int:
     for one in [process, *process.children(recursive=True)]:
         try:
             total += one.memory_info().rss
-        except psutil.NoSuchProcess:        # ended between the two looks
+        except psutil.NoSuchProcess:  # ended between the two looks
             continue
     return total
 
@@ -36,7 +36,12 @@ def family_memory(process: psutil.Process) -> int:
 def session(tmp_path):
     """The clone in a folder of its own, an environment with an own prefix, and nothing else of this user's."""
     clone, prefix, home = tmp_path / "clone", tmp_path / "environment", tmp_path / "home"
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (ROOT / name).is_file():
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +53,11 @@ def session(tmp_path):
     script.write_text(f"#!{prefix}/bin/python\nimport sys\nfrom kdviz.cli import main\nsys.exit(main())\n")
     script.chmod(0o755)
     home.mkdir()
-    return clone, prefix, {"PATH": f"{prefix}/bin:{os.environ['PATH']}", "HOME": str(home), "CPU_LIMIT": "1", "MEM_LIMIT": str(MEMORY)}
+    return (
+        clone,
+        prefix,
+        {"PATH": f"{prefix}/bin:{os.environ['PATH']}", "HOME": str(home), "CPU_LIMIT": "1", "MEM_LIMIT": str(MEMORY)},
+    )
 
 
 def test_first_lessons_run_in_a_binder_session(session):
@@ -59,11 +68,14 @@ def test_first_lessons_run_in_a_binder_session(session):
     assert (prefix / "share/jupyter" / EXTENSION / "static" / "remoteEntry.js").is_file()
 
     command = [clone / "binder" / "start", "kdviz", "run", "notebooks", "00", "02"]
-    with open(clone / "said.txt", "w+") as words, subprocess.Popen(
-        command, cwd=clone, env=environment, stdout=words, stderr=subprocess.STDOUT, start_new_session=True
-    ) as running:
+    with (
+        open(clone / "said.txt", "w+") as words,
+        subprocess.Popen(
+            command, cwd=clone, env=environment, stdout=words, stderr=subprocess.STDOUT, start_new_session=True
+        ) as running,
+    ):
         process, most = psutil.Process(running.pid), 0
-        process.cpu_affinity(process.cpu_affinity()[:1])        # one core, inherited by all that it starts
+        process.cpu_affinity(process.cpu_affinity()[:1])  # one core, inherited by all that it starts
         try:
             while running.poll() is None and most < MEMORY:
                 most = max(most, family_memory(process))
@@ -81,6 +93,12 @@ def test_first_lessons_run_in_a_binder_session(session):
         result = Result(lesson, **numbers)
         assert result.error == ""
         assert result.over_budget(("peak_mb", "size_kb")) == []
-    kernel = subprocess.run([prefix / "bin" / "python", "-c", "import kdviz, sys; print(kdviz.__file__, sys.prefix)"],
-                            cwd=clone / "notebooks", env=environment, capture_output=True, text=True, check=True)
+    kernel = subprocess.run(
+        [prefix / "bin" / "python", "-c", "import kdviz, sys; print(kdviz.__file__, sys.prefix)"],
+        cwd=clone / "notebooks",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert kernel.stdout.split() == [str(clone / "kdviz" / "__init__.py"), str(prefix)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
@@ -19,7 +18,6 @@ import pytest
 from kdviz import chromium, cli, disk, paths
 from kdviz.cli import doctor, lab
 from kdviz.course import notebooks
-from tests.benchmarks import run as bench
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,14 +44,31 @@ def test_wrong_words_are_refused_with_the_usage(words, capsys):
 
 # ---- lab -----------------------------------------------------------------------------------------------------------
 
+LESSON = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+
+
 @pytest.fixture
 def little_clone(tmp_path, monkeypatch):
+    """A clone with one lesson, in which kdviz seems to lie."""
     (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks" / "00_start_here.ipynb").write_text(
-        '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
-    for module in (paths, lab, notebooks, bench, doctor):
-        monkeypatch.setattr(module, "clone", lambda: tmp_path)
+    (tmp_path / "notebooks" / "00_start_here.ipynb").write_text(LESSON)
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.setattr(paths, "PACKAGE", tmp_path / "kdviz")
     return tmp_path
+
+
+@pytest.fixture
+def wheel_of_two(tmp_path, monkeypatch):
+    """What a wheel with two lessons leaves on disk, and an empty folder to work in; returns the shipped lessons."""
+    shipped = tmp_path / "site-packages" / "kdviz" / "_notebooks"
+    shipped.mkdir(parents=True)
+    (shipped.parents[1] / "data").mkdir()  # another package's; ours is inside kdviz
+    for name in ("00_start_here", "02_word_relation"):
+        (shipped / f"{name}.ipynb").write_text(LESSON)
+    monkeypatch.setattr(paths, "PACKAGE", shipped.parent)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    return shipped
 
 
 def test_lab_opens_the_first_lesson_quietly(little_clone):
@@ -62,13 +77,64 @@ def test_lab_opens_the_first_lesson_quietly(little_clone):
     assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in line
     assert line[-1] == "--ip=127.0.0.1" and {"--no-browser", "--port=8899"} <= set(line)
     stored = Path(environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0]) / "labconfig/default_setting_overrides.json"
-    assert little_clone in stored.parents, "nothing is registered outside the clone"
+    assert little_clone / "build" in stored.parents, "nothing is registered outside the clone, or among its files"
     assert json.loads(stored.read_text()) == lab.SETTINGS
+    assert [path.name for path in (little_clone / "notebooks").iterdir()] == ["00_start_here.ipynb"]
 
 
-def test_lab_names_a_lesson_that_is_not_there(little_clone):
-    with pytest.raises(SystemExit, match="no lesson 'notebooks/99_no.ipynb'"):
-        lab.command(parse("lab", "--lesson", "notebooks/99_no.ipynb"))
+@pytest.mark.parametrize("name", ["99_no", "notebooks/99_no.ipynb"])
+def test_lab_names_a_lesson_that_is_not_there(little_clone, name):
+    with pytest.raises(SystemExit, match="no lesson fits '99_no'; there are: 00_start_here"):
+        lab.command(parse("lab", "--lesson", name))
+
+
+def test_lab_keeps_what_a_reader_changed_and_renews_what_he_did_not(wheel_of_two, capsys):
+    folder = Path("course").resolve()
+    line, _ = lab.command(parse("lab", "--into", "course", "--lesson", "02"))
+    assert f"--ServerApp.root_dir={folder.parent}" in line
+    assert "--LabApp.default_url=/lab/tree/course/02_word_relation.ipynb" in line
+    assert (folder / "02_word_relation.ipynb").read_text() == LESSON and "Kept" not in capsys.readouterr().out
+    (folder / "00_start_here.ipynb").write_text("the reader's own")
+    for lesson in wheel_of_two.iterdir():
+        lesson.write_text(LESSON + "\n")  # a newer kdviz
+    for _ in range(2):
+        lab.command(parse("lab", "--into", "course"))
+        assert "Kept as you changed them: 00_start_here.ipynb (rename" in capsys.readouterr().out
+        assert (folder / "00_start_here.ipynb").read_text() == "the reader's own"
+        assert (folder / "02_word_relation.ipynb").read_text() == LESSON + "\n"
+
+
+def test_lab_does_not_touch_files_that_were_there_before(wheel_of_two, capsys):
+    Path("notebooks").mkdir()
+    Path("notebooks/02_word_relation.ipynb").write_text("of another course")
+    lab.command(parse("lab"))
+    assert Path("notebooks/02_word_relation.ipynb").read_text() == "of another course"
+    assert "Kept as you changed them: 02_word_relation.ipynb" in capsys.readouterr().out
+    assert Path("notebooks/00_start_here.ipynb").read_text() == LESSON
+
+
+def test_folders_are_found_in_a_clone_in_a_wheel_and_where_the_reader_says(little_clone, monkeypatch, tmp_path):
+    (little_clone / "data").mkdir()
+    monkeypatch.delenv("KDVIZ_DATA", raising=False)
+    assert (paths.clone(), paths.data_dir(), paths.lessons_dir()) == (
+        little_clone,
+        little_clone / "data",
+        little_clone / "notebooks",
+    )
+    assert paths.restore("data/x") == "git checkout -- data/x"
+    monkeypatch.setenv("KDVIZ_DATA", str(tmp_path / "gone"))
+    with pytest.raises(FileNotFoundError, match="KDVIZ_DATA names .*gone; correct it or unset it"):
+        paths.data_dir()
+
+
+def test_a_wheel_without_data_says_how_to_get_it_and_what_needs_a_clone(wheel_of_two, monkeypatch):
+    monkeypatch.delenv("KDVIZ_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match="_data is not there; pip install --force-reinstall"):
+        paths.data_dir()  # not the folder data of another package beside kdviz
+    (wheel_of_two.parent / "_data").mkdir()
+    assert paths.data_dir() == wheel_of_two.parent / "_data"
+    with pytest.raises(SystemExit, match="kdviz: this command works in a clone"):
+        paths.clone()
 
 
 def answer(address: str) -> str:
@@ -85,14 +151,23 @@ def answer(address: str) -> str:
 
 def test_lab_answers_with_the_first_lesson_and_without_the_news(little_clone, tmp_path):
     """The real JupyterLab, on a free port: its settings hold the override, and its page leads to lesson 00."""
-    words = ["lab", "--no-browser", "--", "--IdentityProvider.token=secret", "--ServerApp.port=0", "--ServerApp.ip=127.0.0.1"]
+    words = [
+        "lab",
+        "--no-browser",
+        "--",
+        "--IdentityProvider.token=secret",
+        "--ServerApp.port=0",
+        "--ServerApp.ip=127.0.0.1",
+    ]
     line, environment = lab.command(parse(*words))
     home = {"HOME": str(tmp_path / "home"), "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime")}
     with subprocess.Popen(line, env=environment | home, stderr=subprocess.PIPE, text=True) as server:
         try:
             address = None
             for text in server.stderr:
-                if found := re.search(r"(http://127\.0\.0\.1:\d+)(/lab/tree/notebooks/00_start_here\.ipynb)\?token", text):
+                if found := re.search(
+                    r"(http://127\.0\.0\.1:\d+)(/lab/tree/notebooks/00_start_here\.ipynb)\?token", text
+                ):
                     address = found
                     break
             assert address, "JupyterLab did not print the address of the first lesson"
@@ -105,6 +180,7 @@ def test_lab_answers_with_the_first_lesson_and_without_the_news(little_clone, tm
 
 
 # ---- what is kept --------------------------------------------------------------------------------------------------
+
 
 def test_numbers_of_a_part_are_merged_and_those_of_everything_replace(tmp_path):
     path = tmp_path / "build" / "bench.json"
@@ -131,12 +207,15 @@ def test_names_are_picked_by_their_parts():
         paths.pick(["a", "b"], ["zz"], "lesson")
 
 
-@pytest.mark.parametrize("text, wanted", [("epochs=2", ("epochs", 2)), ("fast=true", ("fast", True)), ("a=b=c", ("a", "b=c"))])
+@pytest.mark.parametrize(
+    "text, wanted", [("epochs=2", ("epochs", 2)), ("fast=true", ("fast", True)), ("a=b=c", ("a", "b=c"))]
+)
 def test_parameters_are_json_where_they_can_be(text, wanted):
     assert notebooks.parameter(text) == wanted
 
 
 # ---- bench ---------------------------------------------------------------------------------------------------------
+
 
 def benchmarks(folder: Path, **sources: str) -> None:
     (folder / "tests" / "benchmarks").mkdir(parents=True)
@@ -145,9 +224,11 @@ def benchmarks(folder: Path, **sources: str) -> None:
 
 
 def test_benchmarks_run_apart_and_their_numbers_are_kept(little_clone, capfd):
-    benchmarks(little_clone,
-               first="import os\ndef measure():\n    print('from', os.getpid())\n    return {'first_ratio': 2.5}",
-               second="def measure():\n    return {'second_ratio': 7}")
+    benchmarks(
+        little_clone,
+        first="import os\ndef measure():\n    print('from', os.getpid())\n    return {'first_ratio': 2.5}",
+        second="def measure():\n    return {'second_ratio': 7}",
+    )
     assert cli.main(["run", "bench"]) == 0
     kept = little_clone / "build" / "bench.json"
     assert json.loads(kept.read_text()) == {"first_ratio": 2.5, "second_ratio": 7.0}
@@ -157,8 +238,15 @@ def test_benchmarks_run_apart_and_their_numbers_are_kept(little_clone, capfd):
     assert set(json.loads(kept.read_text())) == {"first_ratio", "second_ratio"}
 
 
-@pytest.mark.parametrize("source", ["def measure():\n    raise RuntimeError('no')", "def measure():\n    return {}",
-                                    "def measure():\n    return {'x': float('nan')}", "x = 1"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def measure():\n    raise RuntimeError('no')",
+        "def measure():\n    return {}",
+        "def measure():\n    return {'x': float('nan')}",
+        "x = 1",
+    ],
+)
 def test_a_benchmark_that_fails_fails_the_command_and_not_the_others(little_clone, source, capfd):
     benchmarks(little_clone, bad=source, good="def measure():\n    return {'good': 1.0}")
     assert cli.main(["run", "bench"]) == 1
@@ -182,6 +270,7 @@ def test_every_benchmark_of_the_project_keeps_the_convention():
 
 # ---- notebooks -----------------------------------------------------------------------------------------------------
 
+
 def test_run_notebooks_prints_stores_and_fails_over_budget(little_clone, monkeypatch, capsys):
     results = {"00_start_here": notebooks.Result("00_start_here", 12.0, 1300.0, 10.0)}
     monkeypatch.setattr(notebooks, "execute", lambda path, target, parameters: results[path.stem])
@@ -190,27 +279,59 @@ def test_run_notebooks_prints_stores_and_fails_over_budget(little_clone, monkeyp
     results["00_start_here"] = notebooks.Result("00_start_here", 12.0, 900.0, 10.0)
     assert cli.main(["run", "notebooks", "00"]) == 0
     assert json.loads((little_clone / "build" / "notebooks.json").read_text()) == {
-        "00_start_here": {"seconds": 12.0, "peak_mb": 900.0, "size_kb": 10.0, "error": ""}}
+        "00_start_here": {"seconds": 12.0, "peak_mb": 900.0, "size_kb": 10.0, "error": ""}
+    }
 
 
 # ---- doctor and chromium -------------------------------------------------------------------------------------------
 
+
 def test_doctor_finds_this_environment_ready(capsys):
     assert cli.main(["doctor"]) == 0
     said = capsys.readouterr().out
-    assert "Ready." in said and "WRONG" not in said
-    for part in ("Python 3.", "cores", "torch 2.", "packaged MiniLM, weights intact", "tasks", "kernel python3", "cached in"):
+    assert "Ready." in said and "WRONG" not in said and "not installed" not in said
+    for part in (
+        "Python 3.",
+        "cores",
+        "torch 2.",
+        "packaged MiniLM, weights intact",
+        "task reviews",
+        "kernel python3",
+        "cached in",
+    ):
         assert part in said
 
 
-def test_doctor_names_what_is_missing_and_the_fix(little_clone, capsys):
-    (little_clone / "pyproject.toml").write_text(
-        '[project]\ndependencies = ["numpy>=2", "no-such-package>=1"]\noptional-dependencies = {dev = ["no-such-tool"]}\n')
+METADATA = [
+    "numpy>=2",
+    "no-such-package[x]>=1",
+    'No.Such_Kernel>=1; extra == "lab"',
+    "no-such-tool>=1; extra == 'dev'",
+    "no-such-exporter>=1; extra == 'export'",
+]
+
+
+def test_doctor_names_what_is_missing_and_the_fix(little_clone, monkeypatch):
+    monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda name: METADATA)
     (little_clone / "requirements.lock").write_text("# made\nnumpy==0.0.1\n")
-    found = list(doctor.packages())
-    assert [(finding.state, finding.what.split(":")[0]) for finding in found] == [
-        ("wrong", "missing packages"), ("note", "missing packages of the test suite"), ("note", "other versions than the lock's")]
-    assert "no-such-package" in found[0].what and found[0].fix == "make lab"
+    assert [(one.state, one.what.partition(" (")[0], one.fix) for one in doctor.packages()] == [
+        ("wrong", "missing packages of the library: no-such-package", "make lab"),
+        ("note", "missing packages of the lessons: No.Such_Kernel", "make lab"),
+        ("note", "missing packages of the test suite: no-such-tool", "make test"),
+        ("note", f"other versions than the lock's: numpy {doctor.installed('numpy')}", "make lab"),
+    ]
+
+
+def test_doctor_of_a_wheel_names_packages_to_install_and_asks_for_no_test_suite(wheel_of_two, monkeypatch):
+    monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda name: METADATA)
+    assert [(one.state, one.fix) for one in doctor.packages()] == [
+        ("wrong", "pip install no-such-package"),
+        ("note", "pip install No.Such_Kernel"),
+    ]
+    monkeypatch.setattr(doctor, "installed", lambda name: None)
+    assert [(one.state, one.what) for one in doctor.packages()] == [
+        ("wrong", "kdviz runs from its folder and is not installed")
+    ]
 
 
 def test_doctor_fails_when_the_teacher_is_damaged(monkeypatch, capsys):
@@ -231,7 +352,7 @@ def test_doctor_sees_missing_tasks_and_adapters(monkeypatch, tmp_path):
     assert [finding.state for finding in doctor.data()] == ["wrong"]
     (tmp_path / "toy").mkdir()
     (tmp_path / "toy" / "train.parquet").write_bytes(b"")
-    assert [(finding.state, "adapter" in finding.what) for finding in doctor.data()] == [("ok", False), ("wrong", True)]
+    assert [(finding.state, "adapter" in finding.what) for finding in doctor.data()] == [("wrong", True)]
 
 
 def test_a_wrong_chromium_setting_is_not_passed_over(monkeypatch, tmp_path):
@@ -265,6 +386,7 @@ def test_what_a_command_starts_has_threads_that_do_not_spin(monkeypatch, set_bef
 
 
 # ---- prefetch ------------------------------------------------------------------------------------------------------
+
 
 def test_prefetch_prints_where_each_thing_lies_and_stops_with_a_word(monkeypatch, capsys, tmp_path):
     import kdviz.hub

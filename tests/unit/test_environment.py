@@ -22,13 +22,20 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 # only in environment.yml: the interpreter and what installs kdviz itself
-CONDA_OWN = {"python", "pip", "setuptools"}
+CONDA_OWN = {"python", "pip", "hatchling"}
 CONDA_NAMES = {"pytorch-cpu": "torch", "python-kaleido": "kaleido"}  # conda's name -> pip's name
 HERE = {"environment.yml": "-e .", "binder/environment.yml": "-e .."}  # pip reads the path from the file's folder
 
 
 def project() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def asked_for(*extras: str) -> dict[str, SpecifierSet]:
+    """The packages of the library, and those of some extras."""
+    return requirements(
+        [*project()["dependencies"], *(line for one in extras for line in project()["optional-dependencies"][one])]
+    )
 
 
 def requirements(lines) -> dict[str, SpecifierSet]:
@@ -57,11 +64,11 @@ def conda(file: str) -> tuple[dict[str, SpecifierSet], list[str]]:
 
 
 def test_the_lock_meets_pyproject_and_holds_its_tools():
-    wanted = requirements([*project()["dependencies"], *project()["optional-dependencies"]["dev"]])
+    wanted = asked_for("lab", "docs", "dev")
     lock = locked()
     assert sorted(set(wanted) - set(lock)) == [], "not locked: run `make lock`"
     assert {name: str(lock[name]) for name in wanted if lock[name] not in wanted[name]} == {}, "run `make lock`"
-    # the editable install builds with the environment's own setuptools
+    # the editable install builds with the environment's own hatchling
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     assert all(lock[name] in wanted for name, wanted in requirements(build).items())
 
@@ -86,15 +93,18 @@ def test_the_lock_is_complete_and_holds_no_cuda_package():
 def test_this_environment_is_the_locked_one():
     """`make test` runs with the very versions of the lock."""
     lock = locked()
-    wrong = {name: found for name, version in lock.items()
-             if (found := importlib.metadata.version(name).split("+")[0]) != str(version)}
+    wrong = {
+        name: found
+        for name, version in lock.items()
+        if (found := importlib.metadata.version(name).split("+")[0]) != str(version)
+    }
     assert wrong == {}, "run `make test`, which installs the lock; or `make lock` when pyproject.toml changed"
 
 
 @pytest.mark.parametrize("file", HERE)
 def test_environment_files_list_the_packages_of_pyproject(file):
     packages, options = conda(file)
-    wanted = requirements(project()["dependencies"])
+    wanted = asked_for("lab")
     assert set(packages) - CONDA_OWN == set(wanted)
     assert {name: str(packages[name]) for name in wanted if packages[name] != wanted[name]} == {}
     lock = locked()
@@ -139,7 +149,9 @@ def test_binder_scripts_run_and_parse(name):
 @pytest.mark.parametrize("limit, threads", [("1", "1"), ("2.0", "2"), ("0.5", "1"), (None, "1"), ("none", "1")])
 def test_binder_starts_with_capped_threads_and_an_offline_hub(limit, threads):
     environment = {"PATH": os.environ["PATH"], **({"CPU_LIMIT": limit} if limit else {})}
-    run = subprocess.run([ROOT / "binder" / "start", "env"], env=environment, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [ROOT / "binder" / "start", "env"], env=environment, capture_output=True, text=True, check=True
+    )
     seen = dict(line.partition("=")[::2] for line in run.stdout.splitlines())
     assert seen["OMP_NUM_THREADS"] == seen["MKL_NUM_THREADS"] == threads
     assert seen["HF_HUB_OFFLINE"] == seen["HF_DATASETS_OFFLINE"] == "1"
@@ -147,6 +159,7 @@ def test_binder_starts_with_capped_threads_and_an_offline_hub(limit, threads):
 
 
 # ---- the set-up itself ---------------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def prepare():
@@ -199,11 +212,14 @@ def test_cuda_builds_of_torch_are_recognised(prepare):
     assert prepare.cuda_packages(["filelock", "sympy"], "Linux", "x86_64") == []
 
 
-@pytest.mark.parametrize("cuda, answers, taken", [
-    ([], None, ["install", "--no-deps"]),  # pip finds a CPU build by itself: no index is asked
-    (["nvidia-cublas"], True, ["install", "--no-deps", "--index-url"]),
-    (["nvidia-cublas"], False, None),
-])
+@pytest.mark.parametrize(
+    "cuda, answers, taken",
+    [
+        ([], None, ["install", "--no-deps"]),  # pip finds a CPU build by itself: no index is asked
+        (["nvidia-cublas"], True, ["install", "--no-deps", "--index-url"]),
+        (["nvidia-cublas"], False, None),
+    ],
+)
 def test_torch_never_comes_with_cuda(prepare, monkeypatch, tmp_path, cuda, answers, taken):
     asked, ran = [], []
     monkeypatch.delenv("KDVIZ_TORCH", raising=False)
@@ -236,7 +252,9 @@ def test_an_index_that_does_not_answer_is_given_up_in_time(prepare, monkeypatch)
 
 def test_prepare_needs_nothing_installed():
     """It runs before anything is: with the bare interpreter, without site-packages."""
-    run = subprocess.run([sys.executable, "-I", "-S", ROOT / ".ci" / "prepare.py", "nonsense"], capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", ROOT / ".ci" / "prepare.py", "nonsense"], capture_output=True, text=True
+    )
     assert run.returncode == 1
     assert "unknown goal 'nonsense'; one of course, test, lock" in run.stderr
 
@@ -251,22 +269,37 @@ def test_continuous_integration_runs_the_readme_command():
 
 # ---- what is imported is asked for ---------------------------------------------------------------------------------
 
-def imported(folder: str) -> set[str]:
-    """Names of the packages (pip's) that the sources of a folder import, wherever they do."""
-    homes = importlib.metadata.packages_distributions()
-    tops = set()
-    for path in (ROOT / folder).rglob("*.py"):
+# what may be imported where: the library stands on the core alone, and the rooms that a notebook asks for on "lab"
+ROOMS_OF_LAB = ("kdviz/explore", "kdviz/course", "kdviz/cli", "kdviz/training/progress.py")
+HOMES = importlib.metadata.packages_distributions()
+
+
+def imported(*folders: str) -> dict[str, set[str]]:
+    """Source -> names of the packages (pip's) that it imports, wherever in it."""
+    found = {}
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        tops = set()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 tops |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 tops.add(node.module.split(".")[0])
-    return {canonicalize_name(homes[top][0]) for top in tops - set(sys.stdlib_module_names) if top in homes}
+        tops -= set(sys.stdlib_module_names)
+        found[path.relative_to(ROOT).as_posix()] = {canonicalize_name(HOMES[top][0]) for top in tops if top in HOMES}
+    return found
 
 
 def test_every_imported_package_is_declared():
-    """None comes only because another package happens to bring it."""
-    course = set(requirements(project()["dependencies"])) | {"kdviz"}
-    tests = course | set(requirements(project()["optional-dependencies"]["dev"]))
-    assert sorted(imported("kdviz") - course) == []
-    assert sorted(imported("tests") - tests) == []
+    """None comes only because another package happens to bring it, and the library needs the core alone."""
+    core, lab, docs, dev = (
+        set(asked_for(*extras)) | {"kdviz"} for extras in ((), ("lab",), ("lab", "docs"), ("lab", "docs", "dev"))
+    )
+    wrong = {}
+    for source, names in imported("kdviz", "docs", "data", "tests").items():
+        if source.startswith("kdviz"):
+            allowed = lab if source.startswith(ROOMS_OF_LAB) else core
+        else:
+            allowed = docs if source.startswith("docs") else dev
+        if names - allowed:
+            wrong[source] = sorted(names - allowed)
+    assert wrong == {}
