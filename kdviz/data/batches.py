@@ -1,28 +1,19 @@
-"""Texts to ids, and ids to padded batches whose order follows from (seed, epoch) alone."""
+"""Rows as token ids, padded batches of them, and an order of batches that follows from (seed, epoch) alone."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from kdviz.losses.logits import UNLABELLED
+from kdviz.states import text_to_ids
+
 POOL = 50  # batches that are sorted by length together: little padding, and still well mixed
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A split as ids. input_ids and token_type_ids: one int64 array per row; labels, lengths: (rows,)."""
-
-    input_ids: list[np.ndarray]
-    token_type_ids: list[np.ndarray]
-    labels: np.ndarray
-    lengths: np.ndarray
-    pad_id: int
-
-    def __len__(self) -> int:
-        return len(self.input_ids)
+MOST_PHASES = 64  # of one run: keeps the shuffles of (seed, phase) apart
 
 
 @dataclass(frozen=True)
@@ -39,29 +30,98 @@ class Batch:
         return Batch(**{name: value.to(device) for name, value in vars(self).items()})
 
 
-def encode_split(dataset, tokenizer, max_length: int = 128) -> Encoded:
-    """Ids of every row of a split (text, or text and text_b), cut to max_length. Text is data: see `kd.encode`."""
-    pairs = dataset["text_b"][:] if "text_b" in dataset.column_names else None
-    encoding = tokenizer(
-        dataset["text"][:],
-        pairs,
-        truncation=True,
-        max_length=max_length,
-        split_special_tokens=True,
-        return_attention_mask=False,
-        verbose=False,
-    )
-    ids = [np.asarray(row, dtype=np.int64) for row in encoding["input_ids"]]
-    kinds = encoding.get("token_type_ids")
-    kinds = [np.zeros_like(row) for row in ids] if kinds is None else [np.asarray(row, dtype=np.int64) for row in kinds]
-    lengths = np.array([len(row) for row in ids])
-    return Encoded(ids, kinds, np.asarray(dataset["label"][:], dtype=np.int64), lengths, tokenizer.pad_token_id)
+class Rows:
+    """The rows of one or more splits as ids, addressed by row number.
+
+    Texts are encoded with `tokenizer`, cut to `max_length` tokens; a column input_ids (such as pixels) is taken as it is.
+
+    Attributes
+    ----------
+    input_ids, token_type_ids : list of (n,) integer arrays, one per row
+    labels : (N,) class indices, -100 for no label
+    lengths : (N,) numbers of tokens
+    """
+
+    def __init__(self, tokenizer, max_length: int = 128):
+        self.tokenizer, self.max_length = tokenizer, max_length
+        self.pad_id = getattr(tokenizer, "pad_token_id", None) or 0
+        self.input_ids: list[np.ndarray] = []
+        self.token_type_ids: list[np.ndarray] = []
+        self.labels = self.lengths = np.zeros(0, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+    def add(self, dataset) -> range:
+        """Append a dataset's rows (columns text[, text_b][, label], or input_ids) and return their numbers."""
+        names, start = dataset.column_names, len(self)
+        if "input_ids" in names:
+            ids = list(dataset.with_format("numpy")["input_ids"][:])  # in their own type: the pixels of images are many
+            types = [np.broadcast_to(np.zeros((), row.dtype), row.shape) for row in ids]  # zeros that take no memory
+        else:
+            pairs = dataset["text_b"][:] if "text_b" in names else None
+            options = {"truncation": True, "max_length": self.max_length, "return_attention_mask": False}
+            encoding = text_to_ids(self.tokenizer, dataset["text"][:], pairs, **options)
+            ids = [np.asarray(row, np.int64) for row in encoding["input_ids"]]
+            types = [np.asarray(row, np.int64) for row in encoding.get("token_type_ids", map(np.zeros_like, ids))]
+        labels = dataset["label"][:] if "label" in names else np.full(len(ids), UNLABELLED)
+        self.input_ids += ids
+        self.token_type_ids += types
+        self.labels = np.concatenate([self.labels, np.asarray(labels, np.int64)])
+        self.lengths = np.concatenate([self.lengths, np.array([len(row) for row in ids], np.int64)])
+        return range(start, len(self))
+
+    def batch(self, index, device=None) -> Batch:
+        """Rows by number, padded to the longest of them."""
+        index = np.asarray(index, np.int64)
+        lengths = self.lengths[index]
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        ids = np.full(mask.shape, self.pad_id, np.int64)
+        types = np.zeros_like(ids)
+        for place, (row, length) in enumerate(zip(index, lengths)):
+            ids[place, :length] = self.input_ids[row]
+            types[place, :length] = self.token_type_ids[row]
+        batch = Batch(*map(torch.from_numpy, (ids, mask.astype(np.int64), types, self.labels[index], index)))
+        return batch if device is None or device.type == "cpu" else batch.to(device)
+
+    def members(self, which: str, first: int | None = None) -> np.ndarray:
+        """Which of the first rows are "all", "labelled" or "unlabelled". Raises ValueError when there are none."""
+        labelled = self.labels[:first] != UNLABELLED
+        chosen = {"all": np.ones_like(labelled), "labelled": labelled, "unlabelled": ~labelled}[which]
+        if not chosen.any():
+            raise ValueError(
+                f'a phase trains on the rows "{which}", but of {len(labelled):,} rows none is {which}: '
+                "give the task such rows, or choose other rows for the method"
+            )
+        return np.flatnonzero(chosen)
+
+    def digests(self) -> list[bytes]:
+        """Per row, 16 bytes that stand for what a model reads: equal for equal texts."""
+        pairs = zip(self.input_ids, self.token_type_ids)
+        return [hashlib.blake2b(ids.tobytes() + types.tobytes(), digest_size=16).digest() for ids, types in pairs]
+
+    def fingerprint(self) -> str:
+        """SHA-256 of ids and labels, in order: two runs with the same one saw the same data."""
+        return hashlib.sha256(b"".join(self.digests()) + self.labels.tobytes()).hexdigest()
 
 
-def batch_rows(lengths, batch_size: int, *, seed: int | None, epoch: int, buckets: bool = True) -> list[np.ndarray]:
-    """Row numbers of every batch of an epoch: each row once, the same for the same seed and epoch.
+def encode_split(dataset, tokenizer, max_length: int = 128) -> Rows:
+    """One split as `Rows`: columns text[, text_b][, label], cut to max_length tokens."""
+    rows = Rows(tokenizer, max_length)
+    rows.add(dataset)
+    return rows
 
-    With `buckets`, rows of similar length share a batch. seed=None sorts all rows by length, for evaluation.
+
+def batches(rows: Rows, batch_size: int, *, seed: int | None, epoch: int = 0) -> Iterator[Batch]:
+    """Padded batches of one epoch, in the order of `batch_rows`."""
+    for index in batch_rows(rows.lengths, batch_size, seed=seed, epoch=epoch):
+        yield rows.batch(index)
+
+
+def batch_rows(lengths, batch_size: int, *, seed: int | None, epoch: int = 0) -> list[np.ndarray]:
+    """Row numbers of every batch of an epoch: each row once, rows of similar length together.
+
+    The same for the same seed and epoch; seed=None sorts all rows by length, for evaluation.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size={batch_size}: choose at least 1")
@@ -69,36 +129,31 @@ def batch_rows(lengths, batch_size: int, *, seed: int | None, epoch: int, bucket
     if seed is None:
         return _cut(np.argsort(lengths, kind="stable"), batch_size)
     random = np.random.default_rng([seed, epoch])
-    order = random.permutation(len(lengths))
-    if not buckets:
-        return _cut(order, batch_size)
     rows = []
-    for pool in _cut(order, batch_size * POOL):
+    for pool in _cut(random.permutation(len(lengths)), batch_size * POOL):
         rows += _cut(pool[np.argsort(lengths[pool], kind="stable")], batch_size)
     return [rows[i] for i in random.permutation(len(rows))]
 
 
-def batches(
-    encoded: Encoded, batch_size: int, *, seed: int | None, epoch: int = 0, buckets: bool = True, start: int = 0
-) -> Iterator[Batch]:
-    """Padded batches of one epoch, in the order of `batch_rows`, from batch number `start` on (to resume)."""
-    for rows in batch_rows(encoded.lengths, batch_size, seed=seed, epoch=epoch, buckets=buckets)[start:]:
-        yield collate(encoded, rows)
-
-
-def collate(encoded: Encoded, rows) -> Batch:
-    """The given rows as one batch, padded to the longest of them."""
-    longest = int(encoded.lengths[rows].max())
-    ids = np.full((len(rows), longest), encoded.pad_id, dtype=np.int64)
-    kinds = np.zeros_like(ids)
-    for place, row in enumerate(rows):
-        length = encoded.lengths[row]
-        ids[place, :length] = encoded.input_ids[row]
-        kinds[place, :length] = encoded.token_type_ids[row]
-    mask = np.arange(longest) < encoded.lengths[rows][:, None]
-    arrays = (ids, mask.astype(np.int64), kinds, encoded.labels[rows], np.asarray(rows))
-    return Batch(*map(torch.from_numpy, arrays))
-
-
 def _cut(order: np.ndarray, size: int) -> list[np.ndarray]:
     return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+class Order:
+    """Which rows each step of a phase trains on: pass after pass over `members`, shuffled by `batch_rows`.
+
+    A function of (seed, phase, step) alone, so that a run can go on from any step.
+    """
+
+    def __init__(self, members, lengths, batch_size: int, seed: int, phase: int):
+        self.members, self.lengths = members, lengths[members]
+        self.batch_size, self.seed = batch_size, seed * MOST_PHASES + phase
+        self.per_pass = -(-len(members) // batch_size)
+        self._pass, self._batches = -1, []
+
+    def __getitem__(self, step: int) -> np.ndarray:
+        which, place = divmod(step, self.per_pass)
+        if which != self._pass:
+            rows = batch_rows(self.lengths, self.batch_size, seed=self.seed, epoch=which)
+            self._pass, self._batches = which, [self.members[one] for one in rows]
+        return self._batches[place]

@@ -9,10 +9,11 @@ import datasets
 import numpy as np
 import pyarrow as pa
 
+from kdviz.losses.logits import UNLABELLED
+
 if TYPE_CHECKING:
     from kdviz.data.task import Task
 
-UNLABELLED = -100
 CLEAN = "clean_label"  # the column that keeps the true label, for pictures; no method reads it
 
 
@@ -24,7 +25,7 @@ def symmetric(classes: int, rate: float) -> np.ndarray:
 
 
 def neighbours(classes: int, rate: float) -> np.ndarray:
-    """(C, C): a wrong label is one beside the right one, as people misjudge stars; depends on the class at both ends."""
+    """(C, C): a wrong label is one beside the right one, as people misjudge stars."""
     matrix = np.zeros((classes, classes))
     for label in range(classes):
         beside = [other for other in (label - 1, label + 1) if 0 <= other < classes]

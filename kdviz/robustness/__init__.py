@@ -12,10 +12,10 @@ text says which of the two it rests on.
 
 from __future__ import annotations
 
-from kdviz.robustness.attacks import Attack, Fooled, Judgement, accuracy, attack, judge, pooled, predict
+from kdviz.models.predict import accuracy
+from kdviz.robustness.attacks import Attack, Fooled, Judgement, attack, judge, pooled
 from kdviz.robustness.words import Candidates, candidates, neighbours
 
 __all__ = [
     "Attack", "Candidates", "Fooled", "Judgement", "accuracy", "attack", "candidates", "judge", "neighbours", "pooled",
-    "predict",
 ]  # fmt: skip

@@ -12,13 +12,14 @@ import pandas as pd
 import torch
 
 from kdviz.data import swaps
-from kdviz.data.batches import batches, encode_split
+from kdviz.data.batches import encode_split
+from kdviz.data.files import TEXTS
 from kdviz.data.task import Task
+from kdviz.losses.logits import UNLABELLED
 from kdviz.models.model import Model
+from kdviz.models.predict import accuracy, predict
 from kdviz.robustness.words import BOUND, RULE, Candidates, columns
 
-BATCH = 64
-UNLABELLED = -100
 SPLITS_OF_TRAINING = ("train", "transfer", "dev")
 
 
@@ -62,21 +63,10 @@ class Attack:
         )
 
 
-def predict(model: Model, rows: Sequence[swaps.Row]) -> torch.Tensor:
+def probabilities(model: Model, rows: Sequence[swaps.Row]) -> torch.Tensor:
     """Class probabilities (N, C) of rows of texts, in order."""
-    columns = {name: [row[place] for row in rows] for place, name in enumerate(("text", "text_b")[: len(rows[0])])}
-    split = datasets.Dataset.from_dict(columns | {"label": [UNLABELLED] * len(rows)})
-    encoded = encode_split(split, model.tokenizer)
-    found = torch.empty(len(rows), len(model.labels))
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
-        for batch in batches(encoded, BATCH, seed=None):
-            batch = batch.to(model.device)
-            out = model(batch.input_ids, batch.attention_mask, batch.token_type_ids)
-            found[batch.index.cpu()] = out.logits.float().softmax(-1).cpu()
-    model.train(was_training)
-    return found
+    columns = dict(zip(TEXTS, map(list, zip(*rows))))
+    return predict(model, encode_split(datasets.Dataset.from_dict(columns), model.tokenizer)).softmax(-1)
 
 
 def attack(model: Model, dataset, candidates: Candidates, *, share: float = 0.4, limit: int | None = None) -> Attack:
@@ -97,14 +87,14 @@ def attack(model: Model, dataset, candidates: Candidates, *, share: float = 0.4,
     rows, labels = _rows(dataset), dataset["label"][:]
     if UNLABELLED in labels:
         raise ValueError(f"{labels.count(UNLABELLED)} of {len(labels)} rows have no label: attack a labelled split")
-    before = predict(model, rows)
+    before = probabilities(model, rows)
     right = (before.argmax(-1) == torch.tensor(labels)).nonzero().flatten().tolist()
     searches = {
         row: _search(rows[row], labels[row], float(before[row, labels[row]]), candidates, share) for row in right
     }
     asked, found, queries = {row: next(search, None) for row, search in searches.items()}, {}, len(rows)
     while asked := {row: texts for row, texts in asked.items() if texts is not None}:
-        answers = predict(model, [text for texts in asked.values() for text in texts])
+        answers = probabilities(model, [text for texts in asked.values() for text in texts])
         queries += len(answers)
         for row, own in zip(list(asked), answers.split([len(texts) for texts in asked.values()])):
             try:
@@ -172,15 +162,6 @@ def pooled(attacks: Sequence[Attack]) -> datasets.Dataset:
     })  # fmt: skip
 
 
-def accuracy(model: Model, dataset) -> float:
-    """Share of the labelled rows of a split that the model has right."""
-    labels = torch.tensor(dataset["label"][:])
-    known = labels != UNLABELLED
-    if not known.any():
-        raise ValueError(f"none of these {len(labels)} rows has a label")
-    return (predict(model, _rows(dataset)).argmax(-1) == labels)[known].double().mean().item()
-
-
 @dataclass(frozen=True)
 class Judgement:
     """Attacks on several models, and the pool of what they found.
@@ -200,7 +181,7 @@ class Judgement:
         labels, rule = np.array(self.pool["label"][:]), np.array(self.pool["kept"][:]) == RULE
         against, rows = [set(names.split(", ")) for names in self.pool["against"][:]], []
         for one, (name, model) in zip(self.attacks, self.models.items(), strict=True):
-            right = predict(model, _rows(self.pool)).argmax(-1).numpy() == labels
+            right = predict(model, encode_split(self.pool, model.tokenizer)).argmax(-1).numpy() == labels
             foreign = np.array([bool(names - {name}) for names in against])
             rows.append({
                 "model": name, **self.scores[name], "own_attack": one.success, "pool": right.mean(),

@@ -25,7 +25,7 @@ from filelock import FileLock
 
 from kdviz.fields import OF_NO_LAYER, TOKEN_AXES, compute, wanted
 from kdviz.training.memory import give_back_memory
-from kdviz.data.rows import Rows
+from kdviz.data.batches import Rows
 
 LAYOUT = 2  # of the files; a change makes new caches
 TYPES = {"float32": np.float32, "float16": np.float16}

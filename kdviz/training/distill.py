@@ -21,7 +21,7 @@ from kdviz.training.state import Settings, Training
 from kdviz.training.loop import train
 from kdviz.training.metrics import evaluate, wilson
 from kdviz.training.progress import Progress
-from kdviz.data.rows import Rows
+from kdviz.data.batches import Rows
 from kdviz.training.run import Run, history_table
 from kdviz.training.phases import lay_out
 from kdviz.training.snapshots import Snapshots

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
-from kdviz.data.rows import UNLABELLED, Rows
-
-BATCH = 64
+from kdviz.data.batches import UNLABELLED, Rows
+from kdviz.models.predict import predict
 
 
 @torch.no_grad()
@@ -31,29 +29,6 @@ def evaluate(model, rows: Rows, accelerator=None) -> tuple[dict[str, float], tor
         "macro_f1": macro_f1(guesses, labels, logits.shape[1]),
     }
     return scores, logits
-
-
-@torch.no_grad()
-def predict(model, rows: Rows, accelerator=None) -> torch.Tensor:
-    """Logits (N, C) on the CPU, in row order, with dropout off."""
-    was_training, rank, world = model.training, 0, 1
-    if accelerator is not None:
-        rank, world = accelerator.process_index, accelerator.num_processes
-    device = next(model.parameters()).device
-    order = np.argsort(rows.lengths, kind="stable")[rank::world]
-    model.eval()
-    logits = None
-    for start in range(0, len(order), BATCH):
-        index = order[start : start + BATCH]
-        batch = rows.batch(index, device)
-        out = model(batch.input_ids, batch.attention_mask, batch.token_type_ids, want=frozenset({"logits"})).logits
-        if logits is None:
-            logits = torch.zeros(len(rows), out.shape[-1], device=device)
-        logits[torch.from_numpy(index).to(device)] = out.float()
-    model.train(was_training)
-    if world > 1:
-        logits = accelerator.reduce(logits, "sum")
-    return logits.cpu()
 
 
 def macro_f1(guesses: torch.Tensor, labels: torch.Tensor, classes: int) -> float:

@@ -8,7 +8,7 @@ import torch
 
 from kdviz.methods.base import Phase
 from kdviz.training.state import Training
-from kdviz.data.rows import Order
+from kdviz.data.batches import Order
 
 
 @dataclass

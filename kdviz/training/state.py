@@ -17,7 +17,7 @@ from kdviz.training.history import History
 from kdviz.training.metrics import evaluate
 from kdviz.training.memory import set_aside
 from kdviz.training.progress import Progress
-from kdviz.data.rows import UNLABELLED, Rows
+from kdviz.data.batches import UNLABELLED, Rows
 from kdviz.training.snapshots import Snapshots
 
 TRAINING_SPLITS = ("train", "transfer")

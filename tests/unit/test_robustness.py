@@ -27,16 +27,15 @@ class Counter(torch.nn.Module):
     """A model one can see through: "good" wins by the weights of the words it reads."""
 
     labels, name = ("bad", "good"), "counter"
-    device = torch.device("cpu")
 
     def __init__(self, weights, name="counter"):
         super().__init__()
         self.tokenizer, self.name = tiny.student().tokenizer, name
-        self.weights = torch.zeros(len(self.tokenizer))
+        self.weights = torch.nn.Parameter(torch.zeros(len(self.tokenizer)), requires_grad=False)
         for word, value in weights.items():
             self.weights[self.tokenizer.convert_tokens_to_ids(word)] = value
 
-    def forward(self, input_ids, attention_mask, token_type_ids=None):
+    def forward(self, input_ids, attention_mask, token_type_ids=None, *, want):
         total = (self.weights[input_ids] * attention_mask).sum(1)
         return type("Out", (), {"logits": torch.stack([-total, total], 1)})
 
@@ -126,7 +125,7 @@ class Bag(Counter):
         self.labels = labels
         self.table = torch.randn(len(self.tokenizer), len(labels), generator=torch.Generator().manual_seed(seed))
 
-    def forward(self, input_ids, attention_mask, token_type_ids=None):
+    def forward(self, input_ids, attention_mask, token_type_ids=None, *, want):
         return type("Out", (), {"logits": (self.table[input_ids] * attention_mask[..., None]).sum(1)})
 
 

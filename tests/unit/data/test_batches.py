@@ -8,19 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kdviz as kd
-from kdviz.data.batches import batch_rows, batches, collate, encode_split
+from kdviz.data.batches import Rows, batch_rows, batches, encode_split
 from kdviz.models.tokenizers import load_tokenizer
 
 lengths = st.lists(st.integers(2, 40), min_size=1, max_size=300)
 
 
-@given(lengths, st.integers(1, 9), st.one_of(st.none(), st.integers(0, 5)), st.integers(0, 3), st.booleans())
+@given(lengths, st.integers(1, 9), st.one_of(st.none(), st.integers(0, 5)), st.integers(0, 3))
 @settings(max_examples=80, deadline=None)
-def test_every_row_once_in_full_batches(lengths, size, seed, epoch, buckets):
-    plan = batch_rows(lengths, size, seed=seed, epoch=epoch, buckets=buckets)
+def test_every_row_once_in_full_batches(lengths, size, seed, epoch):
+    plan = batch_rows(lengths, size, seed=seed, epoch=epoch)
     assert sorted(np.concatenate(plan)) == list(range(len(lengths)))
     assert sorted(map(len, plan), reverse=True)[:-1] == [size] * (len(plan) - 1)
-    again = batch_rows(lengths, size, seed=seed, epoch=epoch, buckets=buckets)
+    again = batch_rows(lengths, size, seed=seed, epoch=epoch)
     assert all(np.array_equal(a, b) for a, b in zip(plan, again, strict=True))
 
 
@@ -37,12 +37,12 @@ def test_seed_and_epoch_change_the_order_and_nothing_else_does():
 def test_buckets_save_padding():
     lengths = np.random.default_rng(0).integers(3, 100, 3200)
 
-    def padded(buckets):
-        return sum(
-            len(rows) * lengths[rows].max() for rows in batch_rows(lengths, 32, seed=0, epoch=0, buckets=buckets)
-        )
+    def padded(plan):
+        return sum(len(rows) * lengths[rows].max() for rows in plan)
 
-    assert padded(True) < 1.1 * lengths.sum() < 1.6 * lengths.sum() < padded(False)
+    plain = np.array_split(np.random.default_rng(0).permutation(3200), 100)
+    bucketed = batch_rows(lengths, 32, seed=0, epoch=0)
+    assert padded(bucketed) < 1.1 * lengths.sum() < 1.6 * lengths.sum() < padded(plain)
 
 
 def test_batches_are_shuffled_over_the_epoch():
@@ -72,7 +72,7 @@ def test_pairs_have_two_segments():
 
 
 def test_a_batch_is_padded_to_its_longest_row(encoded):
-    batch = collate(encoded, np.array([1, 0]))
+    batch = encoded.batch(np.array([1, 0]))
     n = encoded.lengths[1]
     assert batch.input_ids.shape == batch.token_type_ids.shape == (2, n)
     assert batch.attention_mask.sum(1).tolist() == [n, 3]
@@ -81,15 +81,24 @@ def test_a_batch_is_padded_to_its_longest_row(encoded):
     assert {value.dtype for value in vars(batch).values()} == {torch.int64}
 
 
-def test_an_epoch_can_be_entered_at_any_batch():
+def test_an_epoch_visits_its_rows_in_the_order_of_seed_and_epoch():
     rows = datasets.Dataset.from_dict({"text": ["word " * (i % 7 + 1) for i in range(50)], "label": [0] * 50})
     encoded = encode_split(rows, load_tokenizer())
-    whole = list(batches(encoded, 4, seed=3, epoch=2))
-    for start in (0, 5, len(whole)):
-        rest = list(batches(encoded, 4, seed=3, epoch=2, start=start))
-        assert len(rest) == len(whole) - start
-        for a, b in zip(rest, whole[start:]):
-            assert torch.equal(a.input_ids, b.input_ids) and torch.equal(a.index, b.index)
+    plan = batch_rows(encoded.lengths, 4, seed=3, epoch=2)
+    for batch, index in zip(batches(encoded, 4, seed=3, epoch=2), plan, strict=True):
+        assert batch.index.tolist() == index.tolist()
+        assert batch.attention_mask.sum(1).tolist() == encoded.lengths[index].tolist()
+
+
+def test_splits_are_appended_and_rows_without_a_label_column_have_none():
+    rows = Rows(load_tokenizer(), max_length=20)
+    first = rows.add(datasets.Dataset.from_dict({"text": ["a b", "c"], "label": [1, 0]}))
+    second = rows.add(datasets.Dataset.from_dict({"text": ["d e f"]}))
+    assert (list(first), list(second), len(rows)) == ([0, 1], [2], 3)
+    assert rows.labels.tolist() == [1, 0, -100] and rows.lengths.tolist() == [4, 3, 5]
+    assert rows.members("unlabelled").tolist() == [2] and rows.members("labelled", first=2).tolist() == [0, 1]
+    with pytest.raises(ValueError, match='trains on the rows "labelled", but of 0 rows none is labelled'):
+        Rows(load_tokenizer()).members("labelled")
 
 
 def test_a_batch_size_below_one_is_refused(encoded):

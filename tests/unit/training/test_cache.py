@@ -18,7 +18,7 @@ from kdviz.methods.base import FIELDS
 from kdviz.training import cache as cache_module
 from kdviz.training.cache import TeacherCache, entries, fingerprint, remove
 from kdviz.fields import compute, wanted
-from kdviz.data.rows import Rows
+from kdviz.data.batches import Rows
 from tests.unit.training import tiny
 
 LAYERS = (0, 2, 4)

@@ -19,7 +19,7 @@ from kdviz.training.distill import _accelerator
 from kdviz.training.metrics import evaluate, macro_f1, wilson
 from kdviz.figures.runs import history_figure
 from kdviz.training.progress import Progress, choose, sketch
-from kdviz.data.rows import Order, Rows
+from kdviz.data.batches import Order, Rows
 from kdviz.training.phases import Stretch, lay_out
 from tests.unit.training import tiny
 
