@@ -1,29 +1,21 @@
-"""Packages whose names are loaded when first used (PEP 562).
+"""Packages whose names are loaded when first used: ``import kdviz`` costs milliseconds.
 
-``import kdviz`` costs milliseconds, and who only wants the losses never waits for a model library.
+Names and the modules that hold them stand in the ``.pyi`` file beside a package's ``__init__.py``, where editors and
+type checkers read them too: ``kd.distill`` is completed and explained before anything is loaded.
 """
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Callable
+import lazy_loader
 
 
-def lazy(package: str, homes: dict[str, str]) -> tuple[Callable, Callable, list[str]]:
-    """The ``__getattr__``, ``__dir__`` and ``__all__`` of a package.
+def attach_stub(package: str, file: str):
+    """The ``__getattr__``, ``__dir__`` and ``__all__`` of a package; a wrong name is answered with the right ones."""
+    find, names, public = lazy_loader.attach_stub(package, file)
 
-    homes : public name -> module of the package that holds it; a name equal to its module's is the module itself
-    """
-    names = sorted(homes)
+    def find_or_offer(name: str):
+        if name not in public:
+            raise AttributeError(f"{package} has no name {name!r}; it offers {', '.join(public)}")
+        return find(name)
 
-    def find(name: str):
-        if name not in homes:
-            raise AttributeError(f"{package} has no name {name!r}; it offers {', '.join(names)}")
-        home = homes[name]
-        module = importlib.import_module(f"{package}.{home}")
-        value = module if home == name else getattr(module, name)
-        setattr(sys.modules[package], name, value)
-        return value
-
-    return find, lambda: sorted({*vars(sys.modules[package]), *names}), names
+    return find_or_offer, names, public

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from kdviz.lazy import lazy
+from kdviz.lazy import attach_stub
 
-# public name -> module that holds it
-__getattr__, __dir__, __all__ = lazy(__name__, {
-    "attention": "bertviz",
-    "word_relations": "sentences",
-    "layer_relations": "sentences",
-})
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,0 +1,2 @@
+from . import check as check
+from .results import recorded as recorded
