@@ -82,8 +82,10 @@ def fit_mask(mask: torch.Tensor | None, gram: torch.Tensor) -> torch.Tensor | No
         return None
     missing = gram.ndim - 1 - mask.ndim
     leading = mask.shape[:-1]
-    if missing < 0 or mask.shape[-1] != gram.shape[-1] or any(
-        m not in (1, g) for m, g in zip(leading, gram.shape, strict=False)
+    if (
+        missing < 0
+        or mask.shape[-1] != gram.shape[-1]
+        or any(m not in (1, g) for m, g in zip(leading, gram.shape, strict=False))
     ):
         raise ValueError(
             f"mask {tuple(mask.shape)} does not fit Gram matrices {tuple(gram.shape)}: its last size must be "
@@ -101,7 +103,7 @@ def word_gram(hidden: torch.Tensor) -> torch.Tensor:
     """Inner products between the words of a sentence. hidden (..., n, d) -> (..., n, n)."""
     if hidden.ndim < 2:
         raise ValueError(f"word_gram takes (..., n, d), words by width; got {tuple(hidden.shape)}")
-    return _Gram.apply(hidden)
+    return hidden @ hidden.mT
 
 
 @_arrays_too
@@ -109,7 +111,8 @@ def layer_gram(hidden: torch.Tensor) -> torch.Tensor:
     """Inner products between the layers of each word. hidden (..., L, n, d) -> (..., n, L, L)."""
     if hidden.ndim < 3:
         raise ValueError(f"layer_gram takes (..., L, n, d), layers by words by width; got {tuple(hidden.shape)}")
-    return _Gram.apply(hidden.transpose(-3, -2).contiguous())  # copied once here, not in every product
+    words = hidden.transpose(-3, -2).contiguous()  # copied once here, not in every product
+    return words @ words.mT
 
 
 def layer_map(teacher_layers: int, student_layers: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -126,32 +129,6 @@ def layer_map(teacher_layers: int, student_layers: int) -> tuple[tuple[int, ...]
         raise ValueError(f"both models need a layer: teacher has {teacher_layers}, student {student_layers}")
     matched = math.gcd(teacher_layers, student_layers)
     return tuple(tuple(range(0, layers + 1, layers // matched)) for layers in (teacher_layers, student_layers))
-
-
-class _Gram(torch.autograd.Function):
-    """X Xᵀ. Its gradient is (dG + dGᵀ) X: one product, where a product's general rule takes two and adds them."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(vectors):
-        return vectors @ vectors.mT
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs)
-        ctx.save_for_forward(*inputs)
-
-    @staticmethod
-    def backward(ctx, slope):
-        (vectors,) = ctx.saved_tensors
-        return (slope + slope.mT) @ vectors
-
-    @staticmethod
-    def jvp(ctx, change):
-        (vectors,) = ctx.saved_tensors
-        half = change @ vectors.mT
-        return half + half.mT
 
 
 @_arrays_too
@@ -222,10 +199,7 @@ def sides(gram: torch.Tensor, mask: torch.Tensor | None = None, window: int | No
 
 @_arrays_too
 def angle(
-    gram: torch.Tensor,
-    vertex: int | None = None,
-    window: int | None = None,
-    mask: torch.Tensor | None = None,
+    gram: torch.Tensor, vertex: int | None = None, window: int | None = None, mask: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Cosine of the angle that words i and k make at the vertex j (Park et al. 2021, triple-wise word relation).
 
@@ -256,10 +230,7 @@ def angle(
 
 @_arrays_too
 def angle_mask(
-    gram: torch.Tensor,
-    vertex: int | None = None,
-    window: int | None = None,
-    mask: torch.Tensor | None = None,
+    gram: torch.Tensor, vertex: int | None = None, window: int | None = None, mask: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Where `angle` has a meaning: same arguments, same shape, bool."""
     usable = sides(gram, mask, window)
@@ -273,7 +244,7 @@ def angle_mask(
 def row_distribution(
     similarity: torch.Tensor, mask: torch.Tensor | None = None, temperature: float = 1.0
 ) -> torch.Tensor:
-    """Each word's relations as a distribution over the *other* real words: softmax over j ≠ i of similarity / temperature.
+    """Each word's relations as a distribution over the *other* real words: softmax over j ≠ i of similarity / τ.
 
     similarity : (..., n, n), usually `cosine`   mask : (..., n), true for real words
     Returns (..., n, n); rows of padding, and of a word that has no other, are all 0.

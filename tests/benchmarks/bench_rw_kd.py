@@ -1,12 +1,12 @@
-"""RW-KD against vanilla KD: one training step of a text student, with weights by forward mode and by the naive look-ahead.
+"""RW-KD against vanilla KD: one training step of a text student, weights by forward mode and by the naive look-ahead.
 
 A 2 × 128 BERT, 32 texts of 24 tokens, all with labels; one thread; medians of steps that take turns. Aim: at most 2.2
-times a KD step with RWKD's default held-out batch. One of 16 texts, and one as large as the batch, are reported beside it.
+times a KD step with RWKD's default held-out batch. One of 16 texts, and one as large as the batch, stand beside it.
 
-Counted in forward passes of the batch, a KD step costs 3 (forward 1, backward 2). ∇J costs 3·m/B for m held-out texts in
-a batch of B. The forward derivative costs 3: each product W·x becomes three (W·x, Ẇ·x, W·ẋ). So the sum is
-2 + m/B KD steps: 2.2 can be reached with m ≤ B/5 and no more, 2.5 is the floor for m = 16 and 3 for m = B. Optimiser and
-dropout belong to the KD step alone and win a little back; starting operations for a small held-out batch loses it again.
+Counted in forward passes of the batch, a KD step costs 3 (forward 1, backward 2). ∇J costs 3·m/B for m held-out texts
+in a batch of B. The forward derivative costs 3: each product W·x becomes three (W·x, Ẇ·x, W·ẋ). So the sum is 2 + m/B
+KD steps: 2.2 can be reached with m ≤ B/5 and no more, 2.5 is the floor for m = 16 and 3 for m = B. Optimiser and
+dropout belong to the KD step alone and win a little back; starting operations for a small batch loses it again.
 """
 
 from __future__ import annotations
@@ -43,8 +43,10 @@ def measure() -> dict[str, float]:
 
     def terms(answer):
         out = answer(rows)
-        return (logits.cross_entropy(out, rows.labels, reduction="none"),
-                logits.soft_kl(out, teacher, 4.0, reduction="none"))
+        return (
+            logits.cross_entropy(out, rows.labels, reduction="none"),
+            logits.soft_kl(out, teacher, 4.0, reduction="none"),
+        )
 
     def meta_loss(answer, size):
         return logits.cross_entropy(answer(held_out[size]), held_out[size].labels)
@@ -89,9 +91,11 @@ def measure() -> dict[str, float]:
     for name, seconds in middle.items():
         print(f"{name:<22}{seconds * 1e3:8.1f} ms a step  {ratios[name]:5.2f} × vanilla KD (aim: {LIMIT})")
     cost = {f"rw_kd_cost_{size}": ratios[f"forward mode, {size}"] for size in HELD_OUT[1:]}
-    return {
-        "rw_kd_cost": ratios[f"forward mode, {HELD_OUT[0]}"], "rw_kd_look_ahead_cost": ratios[f"look-ahead, {HELD_OUT[0]}"],
-    } | cost  # fmt: skip
+    default = {
+        "rw_kd_cost": ratios[f"forward mode, {HELD_OUT[0]}"],
+        "rw_kd_look_ahead_cost": ratios[f"look-ahead, {HELD_OUT[0]}"],
+    }
+    return default | cost
 
 
 if __name__ == "__main__":

@@ -95,7 +95,9 @@ def measure() -> dict[str, float]:
     student, teacher = inputs()
     run(ours, *inputs(16))  # warm-up at another size, so that no buffer of the measured size is lying about
     run(plain, *inputs(16))
-    memory = {name: peak_extra_bytes(lambda f=f: run(f, student, teacher)) for name, f in (("ours", ours), ("plain", plain))}
+    memory = {
+        name: peak_extra_bytes(lambda f=f: run(f, student, teacher)) for name, f in (("ours", ours), ("plain", plain))
+    }
 
     a, b = run(ours, student, teacher), run(plain, student, teacher)
     torch.testing.assert_close(a, b, rtol=1e-5, atol=0)
@@ -129,8 +131,9 @@ def report(fast, slow, memory, windowed):
     print(f"plain {slow * 1e3:8.1f} ms  {memory['plain'] / 1e6:8.1f} MB extra")
     print(f"ours  {fast * 1e3:8.1f} ms  {memory['ours'] / 1e6:8.1f} MB extra, {torch.get_num_threads()} threads")
     print(
-        f"limit {limit * 1e3:8.1f} ms for {(triples + products) / 1e9:.2f} GFLOP at the {peak / 1e9:.0f} GFLOP/s of a large product; "
-        f"we take {fast / limit:.1f} times that. Hidden states and gradient are {read_once / 1e6:.0f} MB, so memory is not the limit."
+        f"limit {limit * 1e3:8.1f} ms for {(triples + products) / 1e9:.2f} GFLOP at the {peak / 1e9:.0f} GFLOP/s of a "
+        f"large product; we take {fast / limit:.1f} times that. Hidden states and gradient are "
+        f"{read_once / 1e6:.0f} MB, so memory is not the limit."
     )
     print(f"window 21: {windowed[128] * 1e3:.1f} ms at n=128, {windowed[512] * 1e3:.1f} ms at n=512")
 

@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 
 from kdviz import relations
 from kdviz.losses import contextual, features, logits
-from kdviz.losses.fast import triples as _triples
 from kdviz.losses.contextual import layer_angle, layer_pair, word_angle, word_pair
+from kdviz.losses.fast import triples as _triples
 
 MATCHES = ("l1", "l2", "huber")
 WORD_LOSSES = [
-    *[(word_pair, {"relation": r, "match": m}) for r in ("cosine", "distance", "scaled_distance") for m in (*MATCHES, "kl")],
+    *[
+        (word_pair, {"relation": r, "match": m})
+        for r in ("cosine", "distance", "scaled_distance")
+        for m in (*MATCHES, "kl")
+    ],
     *[(word_angle, {"window": w, "match": m}) for w in (None, 3, 5) for m in MATCHES],
 ]
 LAYER_LOSSES = [
@@ -113,9 +117,7 @@ def test_layer_losses_do_not_see_rotation_padding_or_word_order(case, drawn):
 def test_word_order_does_not_matter_without_a_window(case, drawn):
     student, teacher, mask = drawn
     order = torch.randperm(mask.shape[-1], generator=torch.Generator().manual_seed(0))
-    close(
-        value(case, student[:, :, order], teacher[:, :, order], mask[:, order]), value(case, student, teacher, mask)
-    )
+    close(value(case, student[:, :, order], teacher[:, :, order], mask[:, order]), value(case, student, teacher, mask))
 
 
 @pytest.mark.parametrize(
@@ -244,7 +246,7 @@ def test_angle_is_the_cosine_between_difference_vectors():
 
 @pytest.mark.parametrize("gram", [relations.word_gram, relations.layer_gram])
 def test_grams_have_every_derivative(gram):
-    """Backward, backward of the backward, forward mode and vmap, though the rule is our own."""
+    """Backward, backward of the backward, forward mode and vmap."""
     torch.manual_seed(0)
     hidden = torch.randn(2, 3, 4, 5, dtype=torch.double, requires_grad=True)
     assert torch.autograd.gradcheck(gram, (hidden,), check_forward_ad=True, check_batched_grad=True)
@@ -337,7 +339,9 @@ FEATURES = {
     "attention_mse": lambda s, t, m: features.attention_mse(*_heads(s, t, False), m),
     "attention_kl": lambda s, t, m: features.attention_kl(*_heads(s, t, True), m),
     "qkv_relation": lambda s, t, m: features.qkv_relation(s.unsqueeze(1), t.unsqueeze(1), m, heads=2),
-    "minilm_v2": lambda s, t, m: features.minilm_v2(*(x[:, None, None].expand(-1, 3, -1, -1, -1) for x in (s, t)), m, heads=2),
+    "minilm_v2": lambda s, t, m: features.minilm_v2(
+        *(x[:, None, None].expand(-1, 3, -1, -1, -1) for x in (s, t)), m, heads=2
+    ),
     "rkd_distance": lambda s, t, m: features.rkd_distance(s[:, 0], t[:, 0]),
     "rkd_angle": lambda s, t, m: features.rkd_angle(s[:, 0], t[:, 0]),
     "pkd": lambda s, t, m: features.pkd(s[:, :1], t[:, :1]),
@@ -369,10 +373,7 @@ def test_minilm_v1_is_attention_plus_values():
     torch.manual_seed(0)
     s, t = torch.randn(2, 3, 5, 5).softmax(-1), torch.randn(2, 3, 5, 5).softmax(-1)
     v, w, mask = torch.randn(2, 3, 5, 4), torch.randn(2, 3, 5, 8), torch.ones(2, 5)
-    close(
-        features.minilm_v1(s, t, v, w, mask),
-        features.attention_kl(s, t, mask) + features.qkv_relation(v, w, mask),
-    )
+    close(features.minilm_v1(s, t, v, w, mask), features.attention_kl(s, t, mask) + features.qkv_relation(v, w, mask))
     with pytest.raises(ValueError, match="3 heads and teacher 2"):
         features.qkv_relation(v, w[:, :2], mask)
 

@@ -17,14 +17,14 @@ FILE = Path(os.environ.get("KDVIZ_REFERENCE", Path(__file__).parents[1] / "refer
 
 # Cases that kdviz explains but does not imitate. Key: a part of the case's name.
 NOT_REPRODUCED = {
-    "_clamped.": "the release clamps window borders, so that edge words repeat; ours leaves such triples out",
+    "_clamped.": "the release clamps window borders, so that edge words repeat; ours leaves such triples out"
 }
 MATCH = {"kldiv": "kl", "l1loss": "l1", "l2loss": "l2", "smoothl1": "huber"}
 
 
 def load():
     with safe_open(FILE, "pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: not a dict
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         return json.loads(file.metadata()["cases"]), tensors
 
 
