@@ -1,4 +1,4 @@
-"""The plan of the house: the contracts in pyproject.toml hold; `import kdviz` is light and typed; nothing is pickled."""
+"""The plan of the house: contracts of pyproject.toml hold; `import kdviz` is light and typed; nothing is pickled."""
 
 from __future__ import annotations
 
