@@ -11,11 +11,10 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 
 import datasets
 
-from data.make.grammar import reviews_lexicon, reviews_rules
+from kdviz.data.words import lexicon
 
 WORD = re.compile(r"[A-Za-z0-9]+(?:['-][A-Za-z0-9]+)*")
 OPERATIONS = ("synonyms", "deletion", "reconstruction")
@@ -24,49 +23,18 @@ Synonyms = Mapping[str, Sequence[str]]
 Fill = Callable[[list[str], list[list[tuple[int, int]]], list[int]], list[list[str]]]
 
 
-@cache
 def synonyms() -> dict[str, tuple[str, ...]]:
     """Words of the reviews grammar that may take each other's place without changing the stars of any review.
 
     Opinion words of one value that suit the same nouns, degree words of one strength, things of one domain. Words held
     out for ``ood_lexicon`` are not among them.
     """
-    known: dict[str, set[str]] = {}
-
-    def add(word: str, others) -> None:
-        known.setdefault(word, set()).update(set(others) - {word})
-
-    opinions = {
-        kind: {value: words.split() for value, words in values.items()}
-        for kind, values in reviews_lexicon.MAIN["opinions"].items()
-    }
-    for kind, values in opinions.items():
-        for value, words in values.items():
-            for word in words:
-                add(word, [*words, *opinions["any"].get(value, ())])
-    for degrees in (reviews_rules.STRONG, reviews_rules.WEAK):
-        for words in degrees.values():
-            for word in words:
-                add(word, words)
-    for domain in reviews_lexicon.MAIN["domains"].values():
-        for word in domain["items"].split():
-            add(word, domain["items"].split())
-    # a word of two classes (another value beside another noun) has no synonym that is safe everywhere
-    twice = _ambiguous(opinions)
-    return {
-        word: tuple(sorted(others - twice))
-        for word, others in sorted(known.items())
-        if word not in twice and " " not in word
-    }
+    return {word: tuple(others) for word, others in lexicon("reviews")["synonyms"].items()}
 
 
-def _ambiguous(opinions) -> set[str]:
-    values: dict[str, set[int]] = {}
-    for kind in opinions.values():
-        for value, words in kind.items():
-            for word in words:
-                values.setdefault(word, set()).add(value)
-    return {word for word, found in values.items() if len(found) > 1}
+def opinions() -> dict[str, int]:
+    """The opinion words of the reviews grammar, and their values from -2 to 2."""
+    return lexicon("reviews")["opinions"]
 
 
 def spans(text: str) -> list[tuple[int, int]]:
@@ -110,7 +78,7 @@ def delete_words(text: str, rng: random.Random, share: float = 0.1) -> str:
 
 
 def reconstruct(texts: Sequence[str], fill: Fill, rngs: Sequence[random.Random], share: float = 0.3) -> list[str]:
-    """Mask-and-reconstruct: a share (at least one) of each text's words hidden, and written anew by a masked-word model.
+    """Mask-and-reconstruct: a share (at least one) of each text's words hidden and written anew by a model.
 
     fill : such as `kdviz.models.masked_words.MaskedWords.fill`; it may write a word that was there
     rngs : one for each text; which words are hidden, and the seed of what is written
@@ -144,7 +112,7 @@ def pool(
     if size < 1:
         raise ValueError(f"size={size}: a pool needs 1 copy of each text or more")
     columns = [name for name in ("text", "text_b") if name in dataset.column_names]
-    kinds = OPERATIONS[: 2 if fill is None else 3]
+    kinds, known = OPERATIONS[: 2 if fill is None else 3], synonyms() if known is None else known
     made: dict[str, list] = {name: [] for name in (*columns, "source", "operation")}
     waiting = []  # (row of the pool, rng): read by the model all together, which is quicker
     for row, texts in enumerate(zip(*(dataset[name][:] for name in columns), strict=True)):

@@ -33,7 +33,7 @@ class Batch:
 class Rows:
     """The rows of one or more splits as ids, addressed by row number.
 
-    Texts are encoded with `tokenizer`, cut to `max_length` tokens; a column input_ids (such as pixels) is taken as it is.
+    Texts are encoded with `tokenizer`, cut to `max_length` tokens; a column input_ids (pixels) is taken as it is.
 
     Attributes
     ----------

@@ -1,0 +1,35 @@
+"""What the grammars of the embedded tasks say of their words, read from ``data/<task>/words.json``."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+from kdviz.paths import data_dir
+
+TASKS = ("reviews", "entail")
+
+
+def lexicon(task: str) -> dict:
+    """The words of an embedded task, as ``python -m data.make.words`` wrote them; {} for any other task.
+
+    synonyms : word -> words that may take its place without changing any label
+    classes  : groups of words, each with its forms, any of which may take another's place in all forms at once
+    open     : words that stand where no rule looks, so that any noun or name might stand there
+    known    : every word of the grammar, held-out ones included
+    opinions : word -> its value, from -2 to 2
+    Raises FileNotFoundError or ValueError, with the fix, when the file is missing or damaged.
+    """
+    return _read(data_dir() / task / "words.json") if task in TASKS else {}
+
+
+@cache
+def _read(path: Path) -> dict:
+    fix = f"Restore it with: git checkout -- data/{path.parent.name} (or make it again: python -m data.make.words)"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing. {fix}")
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}). {fix}") from error
