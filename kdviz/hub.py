@@ -15,11 +15,13 @@ CIFAR10 = "uoft-cs/cifar10"
 
 
 def prefetch(names) -> list[Path]:
-    """Download models (``"owner/name"``) and data (``"glue/sst2"``, ``"cifar10"``) into the cache; returns their folders.
+    """Download models (``"owner/name"``) and data (``"glue/sst2"``, ``"cifar10"``) into the cache: their folders.
 
     What is cached already is left as it is. Raises FileNotFoundError when the hub cannot be reached.
     """
-    return [cached_data(name) if name == "cifar10" or name.startswith("glue/") else cached_model(name) for name in names]
+    return [
+        cached_data(name) if name == "cifar10" or name.startswith("glue/") else cached_model(name) for name in names
+    ]
 
 
 def cached_model(repo: str) -> Path:
@@ -30,7 +32,9 @@ def cached_model(repo: str) -> Path:
 def cached_data(name: str) -> Path:
     """Folder with the Parquet files of ``"glue/<name>"`` or ``"cifar10"`` in the cache, downloaded when not there."""
     repo, part = (CIFAR10, "plain_text") if name == "cifar10" else (GLUE, name.removeprefix("glue/"))
-    folder = _cached(repo, f"kdviz prefetch {name}", [f"{part}/*.parquet"], repo_type="dataset", inside=part, shown=name)
+    folder = _cached(
+        repo, f"kdviz prefetch {name}", [f"{part}/*.parquet"], repo_type="dataset", inside=part, shown=name
+    )
     return folder / part
 
 

@@ -119,7 +119,9 @@ def _pairs(texts) -> list[tuple[str, str | None]]:
             try:
                 part.encode("utf-8")
             except UnicodeEncodeError as error:
-                raise ValueError(f"text {index} is not valid Unicode at character {error.start}: {error.reason}") from error
+                raise ValueError(
+                    f"text {index} is not valid Unicode at character {error.start}: {error.reason}"
+                ) from error
         pairs.append((parts[0], parts[1] if len(parts) == 2 else None))
     if len({b is None for _, b in pairs}) == 2:
         raise ValueError("some inputs are pairs and some are single texts: encode them separately")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
-from kdviz.models.model import Model, Outputs
+from kdviz.models.model import Model
+from kdviz.models.network import Network, Outputs
 
 if TYPE_CHECKING:
     from kdviz.data.task import Task
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 IMAGES = {64: ((1, 8, 8), 16), 3072: ((3, 32, 32), 255)}
 
 
-class ConvNet(nn.Module):
+class ConvNet(Network):
     """Blocks of convolution, ReLU and halving; a linear classifier of what is left of the image.
 
     image    : (channels, height, width)   channels : of each block   classes : C
@@ -51,13 +51,6 @@ class ConvNet(nn.Module):
     def settings(self) -> dict:
         return {"image": self.image, "channels": self.channels, "classes": self.classes, "brightest": self.brightest}
 
-    @classmethod
-    def from_settings(cls, settings, seed: int = 0) -> ConvNet:
-        """A freshly initialised network; the global random state is left as it was."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return cls(**settings)
-
 
 def conv_net(task: Task, channels=(4, 8), *, role: str = "student", seed: int = 0) -> Model:
     """A new convolutional classifier for a task of images (``"digits"``, ``"cifar10"``); more channels make a teacher.
@@ -70,7 +63,9 @@ def conv_net(task: Task, channels=(4, 8), *, role: str = "student", seed: int = 
         raise ValueError(f"task {task.name!r} has rows of {pixels} pixels; known are {', '.join(map(str, IMAGES))}")
     image, brightest = IMAGES[pixels]
     if not channels or min(channels) < 1 or min(image[1:]) < 2 ** len(channels):
-        raise ValueError(f"channels={tuple(channels)}: 1 to {min(image[1:]).bit_length() - 1} blocks of 1 or more channels")
+        raise ValueError(
+            f"channels={tuple(channels)}: 1 to {min(image[1:]).bit_length() - 1} blocks of 1 or more channels"
+        )
     settings = {"image": image, "channels": tuple(channels), "classes": len(task.labels), "brightest": brightest}
     network = ConvNet.from_settings(settings, seed)
     return Model(network, None, name=role, role=role, labels=task.labels).eval()

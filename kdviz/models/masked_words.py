@@ -76,8 +76,10 @@ class MaskedWords(nn.Module):
         return found
 
     def _hide(self, texts, places):
-        """ids, mask, hidden (B, n), and per text and place whether it was read. A word of several pieces is one [MASK]."""
-        encoding = text_to_ids(self.tokenizer, texts, truncation=True, max_length=MAX_LENGTH, return_offsets_mapping=True)
+        """ids, mask, hidden (B, n), per text and place whether it was read. A word of several pieces is one [MASK]."""
+        encoding = text_to_ids(
+            self.tokenizer, texts, truncation=True, max_length=MAX_LENGTH, return_offsets_mapping=True
+        )
         rows, read = [], []
         for ids, offsets, spans in zip(encoding["input_ids"], encoding["offset_mapping"], places):
             seen, row = set(), []
@@ -99,7 +101,11 @@ def encoder():
 
     with quiet():
         return BertModel.from_pretrained(
-            str(verified_folder()), dtype=torch.float32, use_safetensors=True, local_files_only=True, add_pooling_layer=False
+            str(verified_folder()),
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            add_pooling_layer=False,
         )
 
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-UNLABELLED = -100
+from kdviz.losses.logits import UNLABELLED
+from kdviz.models.network import seeded
 
 
 class Probes(nn.Module):
@@ -19,7 +20,9 @@ class Probes(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         if states.shape[1:] != self.weight.shape[:2]:
-            raise ValueError(f"probes of {tuple(self.weight.shape[:2])} (layers, width) cannot read {tuple(states.shape)}")
+            raise ValueError(
+                f"probes of {tuple(self.weight.shape[:2])} (layers, width) cannot read {tuple(states.shape)}"
+            )
         return torch.einsum("bkd,kdc->bkc", states, self.weight) + self.bias
 
     @torch.no_grad()
@@ -43,10 +46,9 @@ def fit(states: Tensor, labels: Tensor, classes: int, *, decay: float = 1e-3, st
     mean, size = states.mean(0), states.std(0, correction=0).clamp(min=1e-6)
     states = (states - mean) / size
     _, layers, width = states.shape
-    with torch.random.fork_rng(devices=[]):
+    with seeded(0):
         probes = Probes(layers, width, classes).to(states)
-    for parameter in probes.parameters():
-        nn.init.zeros_(parameter)
+    nn.init.zeros_(probes.weight)
     optimizer = torch.optim.LBFGS(probes.parameters(), max_iter=steps, history_size=10, line_search_fn="strong_wolfe")
     targets = labels[:, None].expand(-1, layers)
 

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from kdviz.models.model import Outputs
+from kdviz.models.network import Network, Outputs
 
 POSITIONS = 512  # longest text in tokens, as for the BERT students
 
 
-class _Layered(nn.Module):
+class _Layered(Network):
     """Word vectors, L layers of equal width, and a linear classifier on the mean of the real words of the last."""
 
     fields = frozenset({"logits", "hidden"})
@@ -49,13 +49,6 @@ class _Layered(nn.Module):
             "words": self.embedding.num_embeddings, "layers": self.layers, "width": self.width, "classes": self.classes,
             "pad": self.embedding.padding_idx, "dropout": self.dropout.p,
         }  # fmt: skip
-
-    @classmethod
-    def from_settings(cls, settings, seed: int = 0):
-        """A freshly initialised network; the global random state is left as it was."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return cls(**settings)
 
 
 class BiLSTM(_Layered):

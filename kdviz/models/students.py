@@ -124,11 +124,7 @@ def _check_fit(teacher: Model, **wanted) -> None:
     config = getattr(getattr(teacher.network, "encoder", None), "config", None)
     if getattr(config, "model_type", None) != "bert":
         raise ValueError(f"init_from copies from a BERT only; {teacher.name!r} is {teacher.network.description}")
-    has = {
-        "hidden": config.hidden_size,
-        "heads": config.num_attention_heads,
-        "intermediate": config.intermediate_size,
-    }
+    has = {"hidden": config.hidden_size, "heads": config.num_attention_heads, "intermediate": config.intermediate_size}
     for name, value in has.items():
         if wanted[name] != value:
             raise ValueError(

@@ -12,6 +12,7 @@ import torch
 from kdviz.disk import file_sha256
 from kdviz.hub import cached_model, quiet
 from kdviz.models.model import Model
+from kdviz.models.network import seeded
 from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer, verified_folder
 from kdviz.models.transformer import Transformer
 
@@ -37,7 +38,9 @@ def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, che
         if task is not None and task.folder is not None:
             return _adapted(folder, task, checkpoint)
         if checkpoint is not None:
-            raise ValueError(f"task {task.name!r} is not embedded, so it has no teacher trajectory; leave checkpoint out")
+            raise ValueError(
+                f"task {task.name!r} is not embedded, so it has no teacher trajectory; leave checkpoint out"
+            )
     else:
         folder = Path(source) if Path(source).is_dir() else cached_model(str(source))
         name = Path(source).name
@@ -77,8 +80,7 @@ def _from_folder(folder: Path, name: str, task) -> Model:
         fits = classifies and (task is None or len(own) == len(task.labels))
         if task is not None:
             config.num_labels = len(task.labels)
-        with quiet(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # the new classifier, when there is one, is the same everywhere
+        with quiet(), seeded(0):  # the new classifier, when there is one, is the same everywhere
             network = build.from_pretrained(
                 str(folder), config=config, dtype=torch.float32, ignore_mismatched_sizes=not fits, **safe
             )
@@ -170,8 +172,7 @@ def classifier(folder: Path, labels):
 
     config = BertConfig.from_pretrained(str(folder), local_files_only=True, num_labels=len(labels))
     config.id2label = dict(enumerate(labels))
-    with quiet(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with quiet(), seeded(0):
         return BertForSequenceClassification.from_pretrained(
             str(folder), config=config, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )

@@ -1,28 +1,45 @@
-"""Runs a transformers encoder (BERT and its relatives) and hands out its inner states."""
+"""Runs a transformers model, BERT and its relatives or a decoder with a classifier, and hands out its inner states."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import nn
+from transformers import AttentionInterface, AttentionMaskInterface, AutoConfig, AutoModel
+from transformers import AutoModelForSequenceClassification as AutoClassifier
+from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
-from kdviz.models.model import FIELDS, Outputs
+from kdviz.models.network import FIELDS, Network, Outputs, seeded
 
-# model type -> where its layers are and, inside a layer, query, key, value and the second feed-forward matrix
-_BERT = ("encoder.layer", "attention.self.query", "attention.self.key", "attention.self.value", "output.dense")
-PLACES = {
-    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "electra"), _BERT),
-    "distilbert": ("transformer.layer", "attention.q_lin", "attention.k_lin", "attention.v_lin", "ffn.lin2"),
-}
+# their classifier reads the first position alone, and `attention.output` opens what a layer does to each by itself
+FIRST_ALONE = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
+WATCHED = "kdviz"  # name of `_attend` among the library's attention functions
+_calls: ContextVar[list] = ContextVar("what each layer gave to its attention function")
 
 
-class Transformer(nn.Module):
+def _attend(module, query, key, value, attention_mask, scaling=None, is_causal=None, **options):
+    """The library's fast attention, which notes its queries, keys, values (B, h, n, d/h), mask and scale."""
+    mask, n, groups = attention_mask, query.shape[2], query.shape[1] // key.shape[1]
+    if mask is None and n > 1 and (getattr(module, "is_causal", True) if is_causal is None else is_causal):
+        mask = torch.ones(1, 1, n, n, dtype=torch.bool, device=query.device).tril()
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    _calls.get().append((query, repeat_kv(key, groups), repeat_kv(value, groups), mask, scale))
+    options |= {"scaling": scaling, "is_causal": is_causal}
+    return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+
+
+AttentionInterface.register(WATCHED, _attend)
+AttentionMaskInterface.register(WATCHED, AttentionMaskInterface()["sdpa"])
+
+
+class Transformer(Network):
     """A transformers model: an encoder alone (no logits) or with a sequence classifier.
 
-    Attention probabilities and scores are computed here from the queries and keys that pass by, so that the
-    network itself keeps its fast attention kernel. For an architecture that is not in `PLACES`,
-    attentions come from the library's eager kernel, and scores, qkv and ffn are not offered.
+    Attention scores and probabilities are computed from the queries and keys that the layers give to their attention
+    function, with the mask that the library made, so that the network keeps its fast kernel. Families in which that
+    function cannot be replaced give their own probabilities (in training, after dropout), and no scores or qkv.
 
     When logits alone are wanted, the last layer of a BERT finishes only the position that the classifier reads: three
     quarters of that layer's matrix products are saved. Not in training, where the same seed shall drop the same
@@ -33,18 +50,25 @@ class Transformer(nn.Module):
 
     def __init__(self, encoder):
         super().__init__()
-        self.encoder = encoder
-        config = encoder.config
-        self.layers, self.width, self.heads = (
-            config.num_hidden_layers,
-            config.hidden_size,
-            config.num_attention_heads,
-        )
-        self.classifies = encoder is not encoder.base_model
-        self.reads_first = type(encoder).__name__.endswith("ForSequenceClassification")  # and no other position
-        self.places = PLACES.get(config.model_type)
-        fields = FIELDS if self.places else FIELDS - {"scores", "qkv", "ffn"}
-        self.fields = fields if self.classifies else fields - {"logits"}
+        self.encoder, config, base = encoder, encoder.config, encoder.base_model
+        self.layers, self.width, self.heads = config.num_hidden_layers, config.hidden_size, config.num_attention_heads
+        self.classifies = encoder is not base
+        self.reads_last = self.classifies and hasattr(encoder, "score")  # a decoder's classifier
+        self.watched = base._supports_attention_backend
+        names = {name: module for name, module in base.named_modules() if isinstance(module, nn.ModuleList)}
+        if not names:
+            raise ValueError(f"a {config.model_type} has no list of layers")
+        self.stack, layers = next(iter(names.items()))
+        matrices = [n for n, m in layers[0].named_modules() if getattr(m._parameters.get("weight"), "ndim", 0) == 2]
+        self.ffn = matrices[-1] if matrices else None  # the last matrix of a layer
+        self.reads_first = self.classifies and config.model_type in FIRST_ALONE  # and no other position
+        missing = set() if self.watched else {"scores", "qkv"}
+        missing |= (set() if self.ffn else {"ffn"}) | (set() if self.classifies else {"logits"})
+        self.fields = FIELDS - missing
+        # positions that start after the padding id, as RoBERTa's do: so many rows of their table are never reached
+        tables = [module for name, module in base.named_modules() if name.endswith("position_embeddings")]
+        padding = getattr(tables[0], "padding_idx", None) if tables else None
+        self.max_length = config.max_position_embeddings - (0 if padding is None else padding + 1)
 
     @property
     def description(self) -> str:
@@ -54,96 +78,104 @@ class Transformer(nn.Module):
     def embedding(self) -> nn.Embedding:
         return self.encoder.get_input_embeddings()
 
-    @property
-    def max_length(self) -> int:
-        config = self.encoder.config
-        # RoBERTa's positions start after the padding id, so that many of its rows are never reached
-        shifted = config.model_type in ("roberta", "xlm-roberta", "camembert")
-        return config.max_position_embeddings - (config.pad_token_id + 1 if shifted else 0)
-
     def forward(self, input_ids, attention_mask, token_type_ids, vectors, want) -> Outputs:
         inputs = {"input_ids": input_ids} if vectors is None else {"inputs_embeds": vectors}
         inputs["attention_mask"] = attention_mask.long()
-        if token_type_ids is not None and getattr(self.encoder.config, "type_vocab_size", 0) > 1:
+        config, base = self.encoder.config, self.encoder.base_model
+        if token_type_ids is not None and getattr(config, "type_vocab_size", 0) > 1:
             inputs["token_type_ids"] = token_type_ids
-        run = self.encoder if "logits" in want else self.encoder.base_model
-        eager = "attentions" in want and self.places is None
-        first = want == {"logits"} and self.reads_first and self.places == _BERT and not self.training
-        with self._tapped(want) as taps, self._eager(eager), self._first_alone(first):
-            raw = run(**inputs, output_hidden_states="hidden" in want, output_attentions=eager)
+        if self.reads_last:
+            inputs["use_cache"] = False
+        relations = want & {"qkv", "scores", "attentions"}
+        own = bool(relations) and not self.watched
+        first = want == {"logits"} and self.reads_first and not self.training
+        run = self.encoder if "logits" in want and not self.reads_last else base
+        watch = self._watch(bool(relations) and self.watched)
+        with self._tapped("ffn" in want) as ffn, watch as calls, self._first_alone(first):
+            raw = run(**inputs, output_hidden_states="hidden" in want, output_attentions=own)
+        logits = None
+        if "logits" in want and self.reads_last:
+            last = attention_mask.long().cumsum(1).argmax(1)  # the last real token
+            logits = self.encoder.score(raw.last_hidden_state[torch.arange(len(last), device=last.device), last])
+        elif "logits" in want:
+            logits = raw.logits
         outputs = Outputs(
-            logits=raw.logits if "logits" in want else None,
+            logits=logits,
             hidden=torch.stack(raw.hidden_states, 1) if "hidden" in want else None,
-            attentions=torch.stack(raw.attentions, 1) if eager else None,
-            ffn=torch.stack(taps["ffn"], 1) if "ffn" in want else None,
+            attentions=torch.stack(raw.attentions, 1) if own else None,
+            ffn=torch.stack(ffn, 1) if "ffn" in want else None,
         )
-        if self.places and want & {"qkv", "scores", "attentions"}:
-            self._relate(outputs, taps, attention_mask, want)
+        if calls:
+            self._relate(outputs, calls, want)
         return outputs
 
-    def _relate(self, outputs, taps, attention_mask, want) -> None:
-        def split(layers):  # L × (B, n, d) -> (B, L, h, n, d/h)
-            return torch.stack(layers, 1).unflatten(-1, (self.heads, -1)).transpose(2, 3)
+    def _relate(self, outputs, calls, want) -> None:
+        queries, keys, values, masks, scales = zip(*calls)
 
-        queries, keys = split(taps["query"]), split(taps["key"])
+        def stack(layers):  # L × (B, h, n, d/h) -> (B, L, h, n, d/h)
+            return torch.stack([layer.transpose(1, 2) for layer in layers], 1).transpose(2, 3)
+
+        q, k = stack(queries), stack(keys)
         if "qkv" in want:
-            outputs.queries, outputs.keys, outputs.values = queries, keys, split(taps["value"])
+            outputs.queries, outputs.keys, outputs.values = q, k, stack(values)
         if want & {"scores", "attentions"}:
-            scores = queries @ keys.transpose(-1, -2) * queries.shape[-1] ** -0.5
+            scale = scales[0] if len(set(scales)) == 1 else q.new_tensor(scales)[:, None, None, None]
+            scores = q @ k.transpose(-1, -2) * scale
             outputs.scores = scores if "scores" in want else None
             if "attentions" in want:
-                padded = ~attention_mask.bool()[:, None, None, None, :]
-                outputs.attentions = scores.masked_fill(padded, torch.finfo(scores.dtype).min).softmax(-1)
+                if any(mask is not masks[0] for mask in masks):  # local attention in some layers
+                    n = q.shape[-2]
+                    whole = q.new_ones((), dtype=torch.bool)
+                    seen = [(whole if mask is None else mask).expand(len(q), 1, n, n) for mask in masks]
+                    seen = torch.stack(seen, 1)
+                else:
+                    seen = None if masks[0] is None else masks[0].unsqueeze(1)
+                if seen is not None:
+                    scores = scores.masked_fill(~seen, torch.finfo(scores.dtype).min)
+                outputs.attentions = scores.softmax(-1)
 
     @contextmanager
-    def _tapped(self, want):
-        """Collect, layer by layer, what the wanted inner modules put out during one forward pass."""
-        names = {"ffn"} & want
-        if want & {"qkv", "scores", "attentions"}:
-            names |= {"query", "key"} | ({"value"} if "qkv" in want else set())
-        taps, handles = {name: [] for name in names}, []
-        if self.places and names:
-            stack, *inner = self.places
-            places = dict(zip(("query", "key", "value", "ffn"), inner))
-            for layer in self.encoder.base_model.get_submodule(stack):
-                for name in names:
-                    keep = taps[name].append
-                    module = layer.get_submodule(places[name])
-                    handles.append(module.register_forward_hook(lambda _m, _i, out, keep=keep: keep(out)))
+    def _watch(self, wanted: bool):
+        """While it lasts, layers attend through `_attend`; the former kernel comes back afterwards."""
+        calls, former = [], self.encoder.config._attn_implementation
+        if not wanted:
+            yield calls
+            return
+        token = _calls.set(calls)
+        self.encoder.set_attn_implementation(WATCHED)
         try:
-            yield taps
+            yield calls
+        finally:
+            self.encoder.set_attn_implementation(former)
+            _calls.reset(token)
+
+    @contextmanager
+    def _tapped(self, wanted: bool):
+        """Collects, layer by layer, what the last matrix puts out. ALBERT's one layer is called again and again."""
+        found, layers = [], self.encoder.base_model.get_submodule(self.stack) if wanted else ()
+        taps = [layer.get_submodule(self.ffn) for layer in dict.fromkeys(layers)]
+        handles = [tap.register_forward_hook(lambda _m, _i, out: found.append(out)) for tap in taps]
+        try:
+            yield found
         finally:
             for handle in handles:
                 handle.remove()
 
     @contextmanager
-    def _first_alone(self, wanted):
+    def _first_alone(self, wanted: bool):
         """In the last layer, once words have attended to each other, only the first position goes on."""
-        if not wanted:
+        layers = self.encoder.base_model.get_submodule(self.stack)
+        if not wanted or any(layer is layers[-1] for layer in layers[:-1]):  # tied: an earlier layer would stop too
             yield
             return
-        attended = self.encoder.base_model.encoder.layer[-1].attention.output
+        attended = layers[-1].attention.output
         handle = attended.register_forward_pre_hook(lambda _m, states: tuple(state[:, :1] for state in states))
         try:
             yield
         finally:
             handle.remove()
 
-    @contextmanager
-    def _eager(self, wanted):
-        """The library's slow attention, which returns probabilities; the former kernel comes back afterwards."""
-        if not wanted:
-            yield
-            return
-        former = self.encoder.config._attn_implementation
-        self.encoder.set_attn_implementation("eager")
-        try:
-            yield
-        finally:
-            self.encoder.set_attn_implementation(former)
-
     def settings(self) -> dict:
-        """JSON-ready description from which `from_settings` builds the same architecture."""
         config = self.encoder.config.to_diff_dict()
         config["model_type"] = self.encoder.config.model_type
         return {
@@ -153,11 +185,6 @@ class Transformer(nn.Module):
 
     @classmethod
     def from_settings(cls, settings, seed: int = 0) -> Transformer:
-        """A freshly initialised network; the global random state is left as it was."""
-        from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
-
         config = AutoConfig.for_model(**settings["config"])
-        build = AutoModelForSequenceClassification if settings["classifies"] else AutoModel
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return cls(build.from_config(config))
+        with seeded(seed):
+            return cls((AutoClassifier if settings["classifies"] else AutoModel).from_config(config))

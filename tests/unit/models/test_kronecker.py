@@ -10,8 +10,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig
 
 import kdviz as kd
-from kdviz.models import kronecker
-from kdviz.models.kronecker import Factors, KroneckerEmbedding, KroneckerLinear
+from kdviz.models import kronecker, products
+from kdviz.models.kronecker import Factors
+from kdviz.models.products import KroneckerEmbedding, KroneckerLinear
 from kdviz.models.model import Model
 from tests.unit.models.conftest import save_tiny
 from tests.unit.models.test_model import batch
@@ -52,11 +53,11 @@ def test_gradients(a, b, rank):
 def test_the_nearest_product_leaves_the_other_singular_values(a, rank):
     """‖W - Σ A⊗B‖² = Σ_{k>r} σ_k², and no gradient is left: nothing in the neighbourhood is nearer."""
     weight = torch.randn(24, 36, generator=generator(1), dtype=torch.double)
-    first, second, sigma = kronecker.nearest(weight, a, rank)
+    first, second, sigma = products.nearest(weight, a, rank)
     first.requires_grad_(), second.requires_grad_()
-    left = (weight - kronecker.product(first, second)).square().sum()
+    left = (weight - products.product(first, second)).square().sum()
     assert_close(left, sigma[rank:].square().sum())
-    assert_close(torch.tensor(kronecker.relative_error(sigma, rank)), (left.sqrt() / weight.norm()).float().detach())
+    assert_close(torch.tensor(products.relative_error(sigma, rank)), (left.sqrt() / weight.norm()).float().detach())
     for gradient in torch.autograd.grad(left, (first, second)):
         assert_close(gradient, torch.zeros_like(gradient), atol=1e-9, rtol=0)
     for one, other in zip(first, second):
@@ -65,18 +66,18 @@ def test_the_nearest_product_leaves_the_other_singular_values(a, rank):
 
 def test_all_products_give_the_matrix_back_and_a_product_is_found():
     weight = torch.randn(6, 8, generator=generator(), dtype=torch.double)
-    first, second, _ = kronecker.nearest(weight, (3, 2), rank=6)
-    assert_close(kronecker.product(first, second), weight)
+    first, second, _ = products.nearest(weight, (3, 2), rank=6)
+    assert_close(products.product(first, second), weight)
     made = torch.kron(torch.randn(4, 3, generator=generator(2)), torch.randn(2, 5, generator=generator(3)))
-    first, second, sigma = kronecker.nearest(made, (4, 3))
+    first, second, sigma = products.nearest(made, (4, 3))
     assert_close(torch.kron(first[0], second[0]), made, atol=1e-6, rtol=1e-5)
-    assert kronecker.relative_error(sigma) < 1e-6
+    assert products.relative_error(sigma) < 1e-6
 
 
 def test_the_rearrangement_is_the_one_that_is_written_down():
     weight = torch.arange(24.0).reshape(4, 6)
     (m1, n1), (m2, n2) = (2, 3), (2, 2)
-    found = kronecker.rearrange(weight, (m1, n1))
+    found = products.rearrange(weight, (m1, n1))
     for i1, j1, i2, j2 in torch.cartesian_prod(*map(torch.arange, (m1, n1, m2, n2))).tolist():
         assert found[i1 * n1 + j1, i2 * n2 + j2] == weight[i1 * m2 + i2, j1 * n2 + j2]
 
@@ -209,12 +210,12 @@ def test_only_a_dense_bert_is_compressed(task, tmp_path):
 
 def test_the_table_of_shapes():
     weight = torch.randn(6, 4, generator=generator())
-    table = kronecker.shapes(weight)
+    table = products.shapes(weight)
     assert len(table) == 4 * 3 - 2
     assert [row["parameters"] for row in table] == sorted(row["parameters"] for row in table)
     for row in table:
-        first, second, sigma = kronecker.nearest(weight, row["a"])
-        left = (weight - kronecker.product(first, second)).norm() / weight.norm()
+        first, second, sigma = products.nearest(weight, row["a"])
+        left = (weight - products.product(first, second)).norm() / weight.norm()
         assert row["error"] == pytest.approx(left.item(), rel=1e-4)
         assert row["parameters"] == first.numel() + second.numel() and row["b"] == tuple(second.shape[1:])
         assert_close(row["sigma"], sigma)
