@@ -13,7 +13,8 @@ from . import (
 from .analysis import compare as compare, recommend as recommend
 from .course import check as check
 from .course.results import recorded as recorded
-from .data.task import Task as Task, load_task as load_task
+from .data.load import load_task as load_task
+from .data.task import Task as Task
 from .figures import save as save, theme as theme
 from .methods import (
     ALPKD as ALPKD,

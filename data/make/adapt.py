@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from kdviz.data.batches import batches, encode_split
-from kdviz.data.task import EMBEDDED, load_task
+from kdviz.data.load import EMBEDDED, load_task
 from kdviz.disk import file_sha256, write_whole
 from kdviz.hub import quiet
 from kdviz.losses.logits import cross_entropy

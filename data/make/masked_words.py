@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from data.make.adapt import TARGETS, _commit, _versions, save_adapter
-from kdviz.data.task import EMBEDDED, load_task
+from kdviz.data.load import EMBEDDED, load_task
 from kdviz.disk import file_sha256, write_whole
 from kdviz.models.masked_words import MaskedWords, encoder
 from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer

@@ -61,7 +61,7 @@ def run(args) -> int:
 
 def distil(args):
     """The run that the arguments describe. Raises ValueError or FileNotFoundError naming what is wrong."""
-    from kdviz.data.task import load_task
+    from kdviz.data.load import load_task
     from kdviz.models.teachers import load_teacher
     from kdviz.training.distill import distill
 

@@ -228,7 +228,7 @@ def _assisted(task: str, seed: int):
 @functools.cache
 def load(name: str):
     """An embedded task, read once in a process."""
-    from kdviz.data.task import load_task
+    from kdviz.data.load import load_task
 
     return load_task(name)
 

@@ -6,7 +6,10 @@ import csv
 import json
 from pathlib import Path
 
-UNLABELLED = -100
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 TEXTS = ("text", "text_b")
 
 
@@ -90,9 +93,6 @@ def _read_jsonl(path: Path) -> list[dict]:
 
 def read_table(path: Path, fix: str = "Write the file again"):
     """A Parquet file as an Arrow table; a damaged one is refused by name."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         table = pq.read_table(path, page_checksum_verification=True)
         table.validate(full=True)
@@ -100,6 +100,26 @@ def read_table(path: Path, fix: str = "Write the file again"):
         reason = " ".join(str(error).split())
         raise BadFile(path, f"damaged or no Parquet file ({reason})", fix) from error
     return table
+
+
+def read_shards(folder: Path, split: str, columns, name: str) -> datasets.Dataset:
+    """These columns of all Parquet files of a split of data set `name`, as the hub stores it: ``<split>-*.parquet``."""
+    fix, parts = f"Delete the folder and run: kdviz prefetch {name}", sorted(folder.glob(f"{split}-*.parquet"))
+    if not parts:
+        raise FileNotFoundError(f"{folder} has no {split}-*.parquet. {fix}")
+    whole = datasets.concatenate_datasets([datasets.Dataset(read_table(part, fix)) for part in parts])
+    for column in columns:
+        if column not in whole.column_names:
+            raise BadFile(parts[0], f"there are: {', '.join(whole.column_names)}", fix, column=column)
+    if not isinstance(whole.features["label"], datasets.ClassLabel):
+        raise BadFile(parts[0], "the class names are not in the file", fix, column="label")
+    return whole.select_columns(list(columns))
+
+
+def named_labels(splits: dict) -> tuple[tuple[str, ...], dict]:
+    """The class names that train's label column carries, and the splits with labels as plain whole numbers."""
+    names = tuple(splits["train"].features["label"].names)
+    return names, {key: split.cast_column("label", datasets.Value("int64")) for key, split in splits.items()}
 
 
 def _read_parquet(path: Path) -> list[dict]:

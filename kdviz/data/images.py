@@ -5,7 +5,9 @@ from __future__ import annotations
 import datasets
 import numpy as np
 
-from kdviz.data.task import Task, complete, named_labels, read_shards
+from kdviz.data.files import named_labels, read_shards
+from kdviz.data.task import Task, complete
+from kdviz.hub import cached_data
 
 SIZES = {"dev": 297, "test": 500}  # of the digits; the other 1,000 are train
 SIDE = 32  # of an image of CIFAR-10
@@ -41,8 +43,6 @@ def load_cifar10() -> Task:
     A tenth of train becomes dev, always the same rows. Raises FileNotFoundError when neither the cache nor the hub has
     it, ValueError for files that are damaged or hold other images.
     """
-    from kdviz.hub import cached_data
-
     folder = cached_data("cifar10")
     splits = {split: read_shards(folder, split, ("img", "label"), "cifar10") for split in ("train", "test")}
     labels, splits = named_labels(splits)

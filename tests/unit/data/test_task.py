@@ -173,16 +173,16 @@ def test_a_damaged_glue_file_is_refused_by_name(glue):
 
 
 def test_stratified_keeps_shares():
-    from kdviz.data.task import _stratified
+    from kdviz.data.task import stratified
 
     labels = [0] * 90 + [1] * 10
-    chosen = _stratified(labels, 20, seed=0)
+    chosen = stratified(labels, 20, seed=0)
     assert Counter(np.asarray(labels)[chosen]) == {0: 18, 1: 2}
     assert list(chosen) == sorted(set(chosen))
 
 
 def test_class_names_are_those_of_the_grammars():
     from data.make.grammar import entail, reviews
-    from kdviz.data.task import EMBEDDED
+    from kdviz.data.load import EMBEDDED
 
     assert EMBEDDED == {"reviews": reviews.LABELS, "entail": entail.LABELS}
