@@ -3,12 +3,14 @@
 # make notebooks  run every lesson: time, memory, size    make notebooks ARGS=02_word_relation for some
 # make site       write the lessons as offline pages     make site ARGS=02 for some
 # make bench      measure speed and memory                make bench ARGS=word_angle for some
+# make lint       format, imports, types: what .pre-commit-config.yaml checks too
 # make lock       resolve the dependencies anew
+# make address    where this repository is; make address TO=OWNER/REPOSITORY writes it into every badge and link
 PYTHON ?= python3
 ARGS ?=
 KDVIZ := .venv/bin/python -m kdviz.cli
 
-.PHONY: lab test notebooks site bench lock course
+.PHONY: lab test notebooks site bench lint lock address course
 
 course:
 	@$(PYTHON) .ci/prepare.py
@@ -29,5 +31,15 @@ site: course
 bench: course
 	@$(KDVIZ) run bench $(ARGS)
 
+lint: course
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/lint-imports --no-cache
+	@.venv/bin/mypy
+	@.venv/bin/python .ci/stored_blank.py
+
 lock:
 	@$(PYTHON) .ci/prepare.py lock
+
+address:
+	@$(PYTHON) .ci/address.py $(TO)
