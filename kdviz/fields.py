@@ -1,66 +1,109 @@
-"""Fields: what a method compares. Computed alike for teacher and student from a model's Outputs."""
+"""Fields: what a method may compare. One table says of each what the model must put out and how it is computed.
+
+Computed alike for teacher and student, float32. M matched layers, the embedding (layer 0) among them unless the method
+leaves it out; n tokens, padded:
+
+    logits (B, C)             cls (B, M, d)  first token         sentence (B, d)  mean of the last layer's real tokens
+    hidden (B, M, n, d)       mean (B, M, d) mean of real tokens last (B, n, d)   last layer
+    word_gram (B, M, n, n)    layer_gram (B, n, M, M)            qkv (B, 3, h, n, d/h)  last layer
+    attentions, scores (B, M-1, h, n, n)      ffn (B, M-1, n, d)      the matched layers without the embedding
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from kdviz import relations
-from kdviz.methods.base import FIELDS, Fields
 
-# what a model must be asked for
-WANTS = {"logits": "logits", "attentions": "attentions", "scores": "scores", "qkv": "qkv", "ffn": "ffn"} | dict.fromkeys(
-    ("hidden", "cls", "mean", "last", "sentence", "word_gram", "layer_gram"), "hidden"
-)
-# where the token axes are, in the field of one text (batch axis left out)
-TOKEN_AXES = {
-    "logits": (), "cls": (), "mean": (), "sentence": (),
-    "hidden": (1,), "last": (0,), "ffn": (1,), "qkv": (2,),
-    "word_gram": (1, 2), "layer_gram": (0,), "attentions": (2, 3), "scores": (2, 3),
-}  # fmt: skip
-# of the last layer alone, or of the classifier: the same whichever layers are matched
-OF_NO_LAYER = frozenset({"logits", "last", "sentence", "qkv"})
+Fields = dict[str, Any]  # field name -> tensor; "perturbed" -> the Fields of a second pass
+
+
+@dataclass
+class Reading:
+    """One forward pass, about to be turned into fields.
+
+    outputs : the model's Outputs   layers : matched hidden states, 0 is the embedding   mask : (B, n), 1 for real tokens
+    """
+
+    outputs: Any
+    layers: tuple[int, ...]
+    mask: Tensor
+
+    @cached_property
+    def hidden(self) -> Tensor:
+        """(B, M, n, d) of the matched layers."""
+        hidden = self.outputs.hidden
+        if tuple(self.layers) != tuple(range(hidden.shape[1])):
+            hidden = torch.stack([hidden[:, layer] for layer in self.layers], 1)
+        return hidden.float()
+
+    def inner(self, name: str) -> Tensor:
+        """An output of the matched layers without the embedding, which has none."""
+        return getattr(self.outputs, name)[:, [layer - 1 for layer in self.layers if layer > 0]].float()
+
+    def mean(self, hidden: Tensor) -> Tensor:
+        """Mean over real tokens. (B, M, n, d) -> (B, M, d)."""
+        weight = self.mask.to(hidden.dtype)[:, None, :, None]
+        return (hidden * weight).sum(2) / weight.sum(2).clamp(min=1)
+
+    def last_qkv(self) -> Tensor:
+        return torch.stack(
+            [x[:, -1] for x in (self.outputs.queries, self.outputs.keys, self.outputs.values)], 1
+        ).float()
+
+
+@dataclass(frozen=True)
+class Field:
+    """want : what a model must be asked for   axes : where the tokens are in the field of one text (no batch axis)
+    layered : whether it depends on which layers are matched   compute : Reading -> tensor
+    """
+
+    want: str
+    axes: tuple[int, ...]
+    layered: bool
+    compute: Callable[[Reading], Tensor]
+
+
+FIELDS = {
+    "logits": Field("logits", (), False, lambda r: r.outputs.logits.float()),
+    "hidden": Field("hidden", (1,), True, lambda r: r.hidden),
+    "cls": Field("hidden", (), True, lambda r: r.hidden[:, :, 0]),
+    "mean": Field("hidden", (), True, lambda r: r.mean(r.hidden)),
+    "last": Field("hidden", (0,), False, lambda r: r.outputs.hidden[:, -1].float()),
+    "sentence": Field("hidden", (), False, lambda r: r.mean(r.outputs.hidden[:, -1:].float())[:, 0]),
+    "word_gram": Field("hidden", (1, 2), True, lambda r: relations.word_gram(r.hidden)),
+    "layer_gram": Field("hidden", (0,), True, lambda r: relations.layer_gram(r.hidden)),
+    "attentions": Field("attentions", (2, 3), True, lambda r: r.inner("attentions")),
+    "scores": Field("scores", (2, 3), True, lambda r: r.inner("scores")),
+    "ffn": Field("ffn", (1,), True, lambda r: r.inner("ffn")),
+    "qkv": Field("qkv", (2,), False, Reading.last_qkv),
+}
+
+
+def check(needs: Iterable[str], who: str) -> None:
+    """Raises ValueError when `who` needs a field that there is not."""
+    if unknown := sorted(set(needs) - set(FIELDS)):
+        raise ValueError(f"{who} needs {', '.join(unknown)}; fields are {', '.join(sorted(FIELDS))}")
 
 
 def wanted(needs: Iterable[str]) -> frozenset[str]:
-    """The `want` of a forward pass that these fields call for. Raises ValueError for an unknown field."""
-    if unknown := sorted(set(needs) - FIELDS):
-        raise ValueError(f"no field {', '.join(unknown)}; fields are {', '.join(sorted(FIELDS))}")
-    return frozenset(WANTS[field] for field in needs)
+    """What a forward pass must put out (`want`) for these fields. Raises ValueError for an unknown field."""
+    check(needs, "this pass")
+    return frozenset(FIELDS[name].want for name in needs)
+
+
+def layered(needs: Iterable[str]) -> bool:
+    """Whether any of these fields depends on which layers are matched."""
+    return any(FIELDS[name].layered for name in needs)
 
 
 def compute(outputs, needs: Iterable[str], layers: tuple[int, ...], mask: Tensor) -> Fields:
-    """Fields of a batch, float32. layers: which hidden states are matched, 0 is the embedding. mask: (B, n)."""
-    needs = frozenset(needs)
-    fields: Fields = {}
-    if needs & {"hidden", "cls", "mean", "word_gram", "layer_gram"}:
-        hidden = outputs.hidden
-        if tuple(layers) != tuple(range(hidden.shape[1])):
-            hidden = torch.stack([hidden[:, layer] for layer in layers], 1)
-        hidden = hidden.float()
-        fields |= {
-            "hidden": lambda: hidden,
-            "cls": lambda: hidden[:, :, 0],
-            "mean": lambda: _mean(hidden, mask),
-            "word_gram": lambda: relations.word_gram(hidden),
-            "layer_gram": lambda: relations.layer_gram(hidden),
-        }
-    inner = [layer - 1 for layer in layers if layer > 0]
-    fields |= {
-        "logits": lambda: outputs.logits.float(),
-        "last": lambda: outputs.hidden[:, -1].float(),
-        "sentence": lambda: _mean(outputs.hidden[:, -1:].float(), mask)[:, 0],
-        "attentions": lambda: outputs.attentions[:, inner].float(),
-        "scores": lambda: outputs.scores[:, inner].float(),
-        "ffn": lambda: outputs.ffn[:, inner].float(),
-        "qkv": lambda: torch.stack([x[:, -1] for x in (outputs.queries, outputs.keys, outputs.values)], 1).float(),
-    }
-    return {name: fields[name]() for name in sorted(needs)}
-
-
-def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
-    """Mean over real tokens. (B, M, n, d), (B, n) -> (B, M, d)."""
-    weight = mask.to(hidden.dtype)[:, None, :, None]
-    return (hidden * weight).sum(2) / weight.sum(2).clamp(min=1)
+    """These fields of a batch, from a model's Outputs; see `Reading` for the arguments."""
+    reading = Reading(outputs, layers, mask)
+    return {name: FIELDS[name].compute(reading) for name in sorted(needs)}

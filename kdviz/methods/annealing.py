@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kdviz.losses import logits
-from kdviz.methods.base import At, Method, Phase
+from kdviz.methods.base import Method, Phase, StepInfo
 
 MATCHES = ("mse", "kl")
 LABEL_SHARE = 4 / 18  # of the epochs: the released GLUE setting is 14 for the teacher and 4 for the labels
@@ -43,15 +43,15 @@ class AnnealingKD(Method):
             Phase("labels", last, rows="labelled", restart="best", needs=frozenset(), student_needs=self.needs),
         ]
 
-    def loss(self, student, teacher, batch, at):
-        if at.phase == "labels":
+    def loss(self, student, teacher, batch, ctx):
+        if ctx.at.phase == "labels":
             return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
-        target = phi(at, self.tau_max) * teacher["logits"]
+        target = phi(ctx.at, self.tau_max) * teacher["logits"]
         match = logits.mse if self.match == "mse" else logits.soft_kl
         return {"logits": match(student["logits"], target)}
 
 
-def phi(at: At, tau_max: int) -> float:
+def phi(at: StepInfo, tau_max: int) -> float:
     """Φ at this step of its phase, in {1/τ_max, 2/τ_max, …, 1}: never above 1, and 1 in the last of τ_max equal parts."""
     return growth(at.phase_step, at.phase_steps, tau_max)
 

@@ -1,56 +1,33 @@
 """What a distillation method is: an objective, a schedule, and at most a few hooks.
 
-A method is a small class. It says which fields of the teacher it `needs`, how training is divided into
-`phases`, and the named terms of its `loss`. The loop (`kdviz.training.loop`) does the rest: batches, the teacher's
-outputs (from a cache, the teacher itself is rarely in memory), optimiser, evaluation, checkpoints, plots.
+A method says which fields of the teacher it `needs`, how training is divided into `phases`, and the named terms of its
+`loss`. The loop (`kdviz.training.loop`) does the rest: batches, the teacher's outputs (from a cache: the teacher itself
+is rarely in memory), optimiser, evaluation, checkpoints, plots. A whole method, with one phase for the teacher's logits
+on all text and one for the labels:
 
->>> class LogitsByMSE(Method):
+>>> class LogitsThenLabels(Method):
 ...     needs = frozenset({"logits"})
-...     def loss(self, student, teacher, batch, at):
-...         return {"logits": (student["logits"] - teacher["logits"]).square().mean()}
+...
+...     def phases(self, epochs):
+...         return [Phase("logits", epochs - 1), Phase("labels", 1, rows="labelled", restart="best")]
+...
+...     def loss(self, student, teacher, batch, ctx):
+...         if ctx.at.phase == "labels":
+...             return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
+...         return {"logits": logits.mse(student["logits"], teacher["logits"])}
 
-Fields, of the teacher and, computed alike, of the student (M matched layers, the embedding is the first;
-`layer_map` chooses them; n tokens, padded; everything float32):
-
-    logits (B, C)             cls (B, M, d)  first token         sentence (B, d)  mean of the last layer's real tokens
-    hidden (B, M, n, d)       mean (B, M, d) mean of real tokens last (B, n, d)   last layer
-    word_gram (B, M, n, n)    layer_gram (B, n, M, M)            qkv (B, 3, h, n, d/h)  last layer
-    attentions, scores (B, M-1, h, n, n)      ffn (B, M-1, n, d)      the matched layers without the embedding
-
-Can these hooks carry every method of the course? One line each, checked before they were fixed:
-
-    CKD             needs logits, word_gram, layer_gram; a relation-only first Phase(needs=…, rows="unlabelled")
-    KroneckerBERT   needs hidden, scores, ffn, logits; layer_map one to one; phases "general" (all text), then "task"
-    Glitter         setup: ctx.add_rows(pool); select: score candidates with ctx.student_fields, no gradient,
-                    return ctx.rows(originals + worst k); batch.index >= pool start tells them apart
-    SWA             setup: ctx.keep("average", …); after_step: update it; finish: copy it into ctx.student;
-                    Phase(schedule="constant"); keep = "last"; wraps any other method
-    Annealing-KD    phases [Phase("teacher", …, rows="all"), Phase("labels", …, restart="best")]; Φ from at.epoch, at.epochs
-    Continuation-KD ψ, φ from at.epoch; labels of unlabelled rows are -100
-    Pro-KD          a Phase per checkpoint, fresh=False; teacher_for(phase) gives that checkpoint; each has its own cache
-    RW-KD           loss returns per-sample terms (B,); weights: one backward on ctx.sample("train", …) and one JVP
-                    through ctx.student with ctx.batch; ctx.record keeps λ for its picture
-    Noisy labels    co-distillation: ctx.train("peer", second student), forward it in loss;
-                    refinement: refined targets made by ctx.distill on folds, looked up by batch.index
-    Universal-KD    layer_map returns all layers; needs mean, logits; setup fits the teacher's probes on ctx.teacher_fields;
-                    the student's probes by ctx.train; phases "layers", "labels"
-    ALP-KD          needs mean or cls at all layers; a Projection by ctx.train when widths differ
-    MATE-KD         needs_live_teacher; generator and its optimiser by ctx.keep; perturb ascends every k steps, then
-                    returns {"one_hot": …}: student["perturbed"], teacher["perturbed"] hold the second pass
-    Combined-KD     Annealing's phases with MATE's perturb
-    DistilBERT, PKD, MobileBERT, TinyBERT, MiniLM, RKD   needs + loss (+ phases, + ctx.train of a Projection)
-    PD              a masked-word phase: perturb returns masked input_ids, head by ctx.train; then soft targets
-    TAKD            setup: assistant = ctx.distill(…); teacher_for returns it;   BAN: KD with a student of the teacher's size
+`kdviz.fields` lists the fields with their shapes; docs/methods.md shows, hook by hook, how the course's methods use them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
 
+from kdviz import fields
+from kdviz.fields import Fields
 from kdviz.losses import contextual
 
 if TYPE_CHECKING:
@@ -58,10 +35,6 @@ if TYPE_CHECKING:
     from kdviz.data.task import Task
     from kdviz.models.model import Model
 
-FIELDS = frozenset(
-    "logits hidden cls mean last sentence word_gram layer_gram attentions scores qkv ffn".split()
-)
-Fields = dict[str, Any]  # field name -> tensor; "perturbed" -> the Fields of a second pass
 ROWS = ("all", "labelled", "unlabelled")
 
 
@@ -72,8 +45,8 @@ class Phase:
     name     : shown in the history and in plots; `at.phase`
     epochs   : passes over its rows (≥ 0; a phase of 0 epochs is left out)
     rows     : "all", "labelled" or "unlabelled" texts of train and transfer. An unlabelled row has label -100
-    restart  : which student of the phase before this one starts from: its "last", or its "best" on dev
-    fresh    : a new optimiser and a new warm-up; False goes on with those of the phase before
+    restart : which student of the phase before this one starts from: its "last", or its "best" on dev
+    reset_optimizer : a new optimiser and a new warm-up; False goes on with those of the phase before
     lr       : peak learning rate, None for the run's
     schedule : "linear" (warm-up, then decay to 0 over the phases that share an optimiser) or "constant" (warm-up only)
     needs    : teacher fields of this phase, None for the method's
@@ -84,7 +57,7 @@ class Phase:
     epochs: int
     rows: str = "all"
     restart: str = "last"
-    fresh: bool = True
+    reset_optimizer: bool = True
     lr: float | None = None
     schedule: str = "linear"
     needs: frozenset[str] | None = None
@@ -100,13 +73,11 @@ class Phase:
                 raise ValueError(f"phase {self.name!r}: {name}={value!r}, choose among {', '.join(offered)}")
         if self.epochs < 0:
             raise ValueError(f"phase {self.name!r}: epochs={self.epochs}, must be 0 or more")
-        unknown = sorted(((self.needs or frozenset()) | (self.student_needs or frozenset())) - FIELDS)
-        if unknown:
-            raise ValueError(f"phase {self.name!r} needs {', '.join(unknown)}; fields are {', '.join(sorted(FIELDS))}")
+        fields.check((self.needs or frozenset()) | (self.student_needs or frozenset()), f"phase {self.name!r}")
 
 
 @dataclass(frozen=True)
-class At:
+class StepInfo:
     """Where training stands.
 
     phase        : name of the phase              index : its number, from 0
@@ -131,20 +102,23 @@ class At:
         return self.phase_step / max(1, self.phase_steps)
 
 
+At = StepInfo  # a shorter name for lessons
+
+
 class Context(Protocol):
-    """What the loop offers to hooks. `setup` may keep a reference to it."""
+    """What the loop offers to hooks, and to `loss`. `setup` may keep a reference to it."""
 
     student: Model
     teacher: Model | None  # of this phase; on the student's device only for methods with needs_live_teacher
     task: Task
     seed: int
-    at: At  # from the first step on
+    at: StepInfo  # from the first step on
     batch: Batch | None  # of this step
 
-    def train(self, name: str, module: nn.Module) -> nn.Module:
+    def add_module(self, name: str, module: nn.Module) -> nn.Module:
         """Train `module` beside the student: same optimiser, clipped and checkpointed with it. Call it in setup."""
 
-    def keep(self, name: str, thing: Any) -> Any:
+    def add_state(self, name: str, thing: Any) -> Any:
         """Put something with state_dict and load_state_dict (a generator, its optimiser) into checkpoints. In setup."""
 
     def add_rows(self, dataset) -> range:
@@ -165,8 +139,17 @@ class Context(Protocol):
     def evaluate(self, model: nn.Module | None = None) -> dict[str, float]:
         """Scores on dev (accuracy, loss) of `model`, None for the student."""
 
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the student's weights."""
+
     def distill(
-        self, name: str, student: Model, method: Method, *, teacher: Model | None = None, task: Task | None = None,
+        self,
+        name: str,
+        student: Model,
+        method: Method,
+        *,
+        teacher: Model | None = None,
+        task: Task | None = None,
         epochs: int | None = None,
     ) -> Model:
         """A run inside this run, with its settings unless replaced; resumed with it. Returns the distilled model."""
@@ -184,12 +167,12 @@ class Method:
     needs              : teacher fields
     needs_live_teacher : hold the teacher in memory, for methods that show it text made on the fly. Fields of the
                          task's own rows still come from the cache
-    keep               : which student of the last phase is the result: "best" on dev, or the "last"
+    returns            : which student of the last phase is the result: the "best" on dev, or the "last"
     """
 
     needs: frozenset[str] = frozenset()
     needs_live_teacher: bool = False
-    keep: str = "best"
+    returns: str = "best"
 
     @property
     def name(self) -> str:
@@ -204,34 +187,45 @@ class Method:
         """Indices of the compared hidden states, (teacher's, student's); 0 is the embedding."""
         return contextual.layer_map(teacher_layers, student_layers)
 
-    def loss(self, student: Fields, teacher: Fields, batch: Batch, at: At) -> dict[str, Tensor]:
+    def loss(self, student: Fields, teacher: Fields, batch: Batch, ctx: Context) -> dict[str, Tensor]:
         """Named terms, weighted; the loop adds them up and logs them by name.
 
         A term is a scalar, or (B,) per row: the loop weighs it by `weights` and takes the mean.
         Rows with batch.labels == -100 have no label: no cross-entropy for them.
         """
-        raise TypeError(f"{type(self).__name__} must define loss(student, teacher, batch, at)")
+        raise TypeError(f"{type(self).__name__} must define loss(student, teacher, batch, ctx)")
 
-    # Hooks: None means the loop leaves the step out.
-    setup: Callable[[Context], None] | None = None
-    """setup(ctx): once, before the first step (also of a resumed run)."""
-    select: Callable[[Batch, Context], Batch] | None = None
-    """select(batch, ctx) -> Batch: train on other rows than those drawn (Glitter)."""
-    perturb: Callable[[Batch, Context], dict[str, Tensor] | None] | None = None
-    """perturb(batch, ctx) -> inputs of a second forward pass of student and teacher, or None (MATE-KD)."""
-    weights: Callable[[dict[str, Tensor], Context], dict[str, Tensor]] | None = None
-    """weights(losses, ctx) -> (B,) weights for the per-row terms, by name (RW-KD)."""
-    teacher_for: Callable[[Phase], Model | None] | None = None
-    """teacher_for(phase) -> the teacher of that phase, None for the run's (Pro-KD, TAKD)."""
-    after_step: Callable[[Context], None] | None = None
-    """after_step(ctx): after each update of the weights (SWA)."""
-    finish: Callable[[Context], None] | None = None
-    """finish(ctx): at the end, with the kept student in ctx.student, before the test (SWA)."""
+    def setup(self, ctx: Context) -> None:
+        """Once, before the first step (also of a resumed run)."""
+
+    def select(self, batch: Batch, ctx: Context) -> Batch:
+        """The rows to train on in the place of those drawn (Glitter)."""
+        return batch
+
+    def perturb(self, batch: Batch, ctx: Context) -> dict[str, Tensor] | None:
+        """Inputs of a second forward pass of student and teacher, or None for no second pass (MATE-KD)."""
+        return None
+
+    def weights(self, terms: dict[str, Tensor], ctx: Context) -> dict[str, Tensor]:
+        """(B,) weights for the per-row terms, by name; a term that is not named keeps weight 1 (RW-KD)."""
+        return {}
+
+    def teacher_for(self, phase: Phase) -> Model | None:
+        """The teacher of that phase, None for the run's (Pro-KD, TAKD)."""
+        return None
+
+    def after_step(self, ctx: Context) -> None:
+        """After each update of the weights (SWA)."""
+
+    def finish(self, ctx: Context) -> None:
+        """At the end, with the chosen student in ctx.student, before the test (SWA)."""
 
     def describe(self) -> dict[str, Any]:
         """Settings by name, for tables and for the check that a resumed run is the same run."""
         plain = (str, int, float, bool, type(None))
-        settings = {key: value for key, value in sorted(vars(self).items()) if isinstance(value, plain) and key[0] != "_"}
+        settings = {
+            key: value for key, value in sorted(vars(self).items()) if isinstance(value, plain) and key[0] != "_"
+        }
         wrapped = {key: value.describe() for key, value in vars(self).items() if isinstance(value, Method)}
         return {"method": self.name} | settings | wrapped
 

@@ -19,7 +19,7 @@ def projection(ctx, name: str = "projection") -> nn.Module:
     """A learned map from the student's width to the teacher's; nothing when they agree."""
     if ctx.student.width == ctx.teacher.width:
         return nn.Identity()
-    return ctx.train(name, features.Projection(ctx.student.width, ctx.teacher.width))
+    return ctx.add_module(name, features.Projection(ctx.student.width, ctx.teacher.width))
 
 
 def check_heads(heads: str, ctx=None) -> None:
@@ -63,7 +63,9 @@ class PKD(KD):
 
     def layer_map(self, teacher_layers, student_layers):
         if not 2 <= student_layers <= teacher_layers:
-            raise ValueError(f"PKD: {student_layers} student layers on {teacher_layers}: needs 2 up to the teacher's number")
+            raise ValueError(
+                f"PKD: {student_layers} student layers on {teacher_layers}: needs 2 up to the teacher's number"
+            )
         inner = range(1, student_layers)
         if self.mapping == "last":
             return tuple(teacher_layers - student_layers + layer for layer in inner), tuple(inner)
@@ -72,7 +74,7 @@ class PKD(KD):
     def setup(self, ctx):
         self._project = projection(ctx)
 
-    def loss(self, student, teacher, batch, at):
+    def loss(self, student, teacher, batch, ctx):
         terms = mixed_terms(student, teacher, batch, self.alpha, self.temperature)
         return terms | {"cls": self.beta * features.pkd(self._project(student["cls"]), teacher["cls"])}
 
@@ -101,8 +103,8 @@ class TinyBERT(Method):
         last = Phase("logits", epochs - first, needs=frozenset({"logits"}))
         return stages("layers", first, epochs, frozenset({"hidden", "scores"}), last)
 
-    def loss(self, student, teacher, batch, at):
-        if at.phase == "logits":
+    def loss(self, student, teacher, batch, ctx):
+        if ctx.at.phase == "logits":
             soft = logits.soft_cross_entropy(student["logits"], teacher["logits"], self.temperature)
             return {"logits": soft}
         mask, own, its = batch.attention_mask, student["hidden"], teacher["hidden"]
@@ -138,7 +140,9 @@ class MobileBERT(KD):
     def phases(self, epochs):
         spent = self._layers * self.layer_epochs
         if spent >= epochs:
-            raise ValueError(f"MobileBERT spends {spent} epochs on {self._layers} layers: pass epochs={spent + 1} or more")
+            raise ValueError(
+                f"MobileBERT spends {spent} epochs on {self._layers} layers: pass epochs={spent + 1} or more"
+            )
         fields = frozenset({"hidden", "attentions"})
         first = [
             Phase(f"layer {number}", self.layer_epochs, needs=fields, student_needs=fields)
@@ -146,10 +150,10 @@ class MobileBERT(KD):
         ]
         return [*first, Phase("distil", epochs - spent, rows=self.rows, needs=frozenset({"logits"}))]
 
-    def loss(self, student, teacher, batch, at):
-        if at.phase == "distil":
+    def loss(self, student, teacher, batch, ctx):
+        if ctx.at.phase == "distil":
             return mixed_terms(student, teacher, batch, self.alpha, self.temperature)
-        done, mask = at.index + 1, batch.attention_mask
+        done, mask = ctx.at.index + 1, batch.attention_mask
         hidden = self._project(student["hidden"][:, 1 : done + 1]), teacher["hidden"][:, 1 : done + 1]
         attention = (maps(x["attentions"][:, :done], self.heads) for x in (student, teacher))
         return {
@@ -196,8 +200,8 @@ class MiniLM(KD):
         last = Phase("distil", epochs - first, rows=self.rows, needs=frozenset({"logits"}))
         return stages("relations", first, epochs, self.relation_fields, last)
 
-    def loss(self, student, teacher, batch, at):
-        if at.phase == "distil":
+    def loss(self, student, teacher, batch, ctx):
+        if ctx.at.phase == "distil":
             return mixed_terms(student, teacher, batch, self.alpha, self.temperature)
         mask, own, its = batch.attention_mask, student["qkv"], teacher["qkv"]
         if self.version == 2:
@@ -218,7 +222,7 @@ class RKD(KD):
     beta: float = 1.0
     needs = frozenset({"logits", "sentence"})
 
-    def loss(self, student, teacher, batch, at):
+    def loss(self, student, teacher, batch, ctx):
         terms = mixed_terms(student, teacher, batch, self.alpha, self.temperature)
         sentences = student["sentence"], teacher["sentence"]
         terms["distance"] = self.beta * features.rkd_distance(*sentences)
@@ -240,7 +244,7 @@ class DistilBERT(Method):
     def setup(self, ctx):
         self._project = projection(ctx)
 
-    def loss(self, student, teacher, batch, at):
+    def loss(self, student, teacher, batch, ctx):
         own = self._project(student["last"])
         return {
             "logits": 5 * logits.soft_kl(student["logits"], teacher["logits"], self.temperature),

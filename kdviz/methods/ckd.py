@@ -54,7 +54,9 @@ class CKD(Method):
         if self.beta < 0:
             raise ValueError(f"beta={self.beta}: must be 0 or more")
         if self.relation_epochs and not self.relation_fields:
-            raise ValueError(f"relation_epochs={self.relation_epochs} but wr and ltr are None: there is nothing to train")
+            raise ValueError(
+                f"relation_epochs={self.relation_epochs} but wr and ltr are None: there is nothing to train"
+            )
 
     @property
     def relation_fields(self) -> frozenset[str]:
@@ -68,13 +70,15 @@ class CKD(Method):
     def phases(self, epochs):
         first = self.relation_epochs
         if first and first >= epochs:
-            raise ValueError(f"relation_epochs={first} leaves nothing of {epochs} epochs: pass epochs={first + 1} or more")
+            raise ValueError(
+                f"relation_epochs={first} leaves nothing of {epochs} epochs: pass epochs={first + 1} or more"
+            )
         fields = self.relation_fields
         relations = [Phase("relations", first, needs=fields, student_needs=fields)] if first else []
         return [*relations, Phase("distil", epochs - first, rows=self.rows)]
 
-    def loss(self, student, teacher, batch, at):
-        if at.phase == "relations":
+    def loss(self, student, teacher, batch, ctx):
+        if ctx.at.phase == "relations":
             return self.relation_terms(student, teacher, batch.attention_mask)
         terms = mixed_terms(student, teacher, batch, self.alpha, self.temperature)
         if self.beta:

@@ -35,10 +35,10 @@ class CombinedKD(MateKD):
     def disagreement(self, student, teacher, at):
         return (student.float() - teacher.float()).square().mean()
 
-    def loss(self, student, teacher, batch, at):
-        if at.phase == "labels":
+    def loss(self, student, teacher, batch, ctx):
+        if ctx.at.phase == "labels":
             return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
-        share = phi(at, self.tau_max)
+        share = phi(ctx.at, self.tau_max)
         new = student["perturbed"]["logits"], share * teacher["perturbed"]["logits"]
         return {
             "logits": logits.mse(student["logits"], share * teacher["logits"]) / 2,

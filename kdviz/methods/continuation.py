@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kdviz.losses import logits
 from kdviz.methods.annealing import phi, split_epochs
-from kdviz.methods.base import At, Method, Phase
+from kdviz.methods.base import Method, Phase, StepInfo
 
 LABEL_SHARE = 1 / 3  # of the epochs: the paper's language tasks reach ψ = 1 at epoch 20 of 30
 RESTARTS = ("last", "best")
@@ -49,22 +49,22 @@ class ContinuationKD(Method):
     def phases(self, epochs):
         last = split_epochs(epochs, self.label_epochs, LABEL_SHARE)
         labels = Phase(
-            "labels", last, rows="labelled", restart=self.restart, fresh=self.restart == "best",
+            "labels", last, rows="labelled", restart=self.restart, reset_optimizer=self.restart == "best",
             needs=frozenset(), student_needs=self.needs,
         )  # fmt: skip
         return [Phase("both", epochs - last), labels]
 
-    def loss(self, student, teacher, batch, at):
-        psi = self.psi(at)
+    def loss(self, student, teacher, batch, ctx):
+        psi = self.psi(ctx.at)
         terms = {}
         if psi > 0:
             terms["labels"] = psi * logits.cross_entropy(student["logits"], batch.labels)
         if psi < 1:
-            grown = phi(at, self.tau_max)
+            grown = phi(ctx.at, self.tau_max)
             distance = logits.mse(student["logits"], grown * teacher["logits"], reduction="none")
             terms["logits"] = (1 - psi) * (distance - self.margin * grown).clamp(min=0).mean()
         return terms
 
-    def psi(self, at: At) -> float:
+    def psi(self, at: StepInfo) -> float:
         """ψ at this step."""
         return 1.0 if at.phase == "labels" else self.psi_end * at.fraction

@@ -56,7 +56,11 @@ class Glitter(Method):
 
     def describe(self):
         """Settings; a pool made before by its texts, so that a resumed run is the same run."""
-        made = [] if self.copies is None else [self.copies[name][:] for name in COLUMNS if name in self.copies.column_names]
+        made = (
+            []
+            if self.copies is None
+            else [self.copies[name][:] for name in COLUMNS if name in self.copies.column_names]
+        )
         return super().describe() | {"copies": made and hashlib.sha256(repr(made).encode()).hexdigest()[:12]}
 
     @property
@@ -113,7 +117,7 @@ class Glitter(Method):
         ctx.student.train()
         return logits.soft_kl(answers, target, temperature, reduction="none")
 
-    def loss(self, student, teacher, batch, at):
+    def loss(self, student, teacher, batch, ctx):
         copies = batch.index >= self.first
         own, new = student["logits"][~copies], student["logits"][copies]
         labels = logits.cross_entropy(own, batch.labels[~copies])

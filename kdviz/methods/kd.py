@@ -15,7 +15,7 @@ class LabelsOnly(Method):
     def phases(self, epochs):
         return [Phase("labels", epochs, rows="labelled")]
 
-    def loss(self, student, teacher, batch, at):
+    def loss(self, student, teacher, batch, ctx):
         return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
 
 
@@ -39,7 +39,7 @@ class KD(Method):
     def phases(self, epochs):
         return [Phase("distil", epochs, rows=self.rows)]
 
-    def loss(self, student, teacher, batch, at):
+    def loss(self, student, teacher, batch, ctx):
         return mixed_terms(student, teacher, batch, self.alpha, self.temperature)
 
 

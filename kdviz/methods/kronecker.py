@@ -46,7 +46,9 @@ class KroneckerBERT(Method):
     def phases(self, epochs):
         first = self.general_epochs
         if first and first >= epochs:
-            raise ValueError(f"general_epochs={first} leaves nothing of {epochs} epochs: pass epochs={first + 1} or more")
+            raise ValueError(
+                f"general_epochs={first} leaves nothing of {epochs} epochs: pass epochs={first + 1} or more"
+            )
         general = [Phase("general", first, needs=self.inner_fields, student_needs=self.inner_fields)] if first else []
         task_needs = (self.inner_fields if self.inner else frozenset()) | {"logits"}
         return [*general, Phase("task", epochs - first, rows=self.rows, needs=task_needs)]
@@ -59,16 +61,16 @@ class KroneckerBERT(Method):
             )
         return (tuple(range(teacher_layers + 1)),) * 2
 
-    def loss(self, student, teacher, batch, at):
+    def loss(self, student, teacher, batch, ctx):
         mask, terms = batch.attention_mask, {}
-        if self.inner or at.phase == "general":
+        if self.inner or ctx.at.phase == "general":
             layers = student["ffn"].shape[1]  # the losses are means over layers, the paper's are sums
             terms = {
                 "embedding": features.hidden_mse(student["hidden"][:, :1], teacher["hidden"][:, :1], mask),
                 "scores": layers * features.attention_mse(student["scores"], teacher["scores"], mask),
                 "ffn": layers * features.hidden_mse(student["ffn"], teacher["ffn"], mask),
             }
-        if at.phase == "task":
+        if ctx.at.phase == "task":
             terms["logits"] = logits.soft_kl(student["logits"], teacher["logits"], self.temperature)
             terms["labels"] = logits.cross_entropy(student["logits"], batch.labels)
         return terms

@@ -57,15 +57,15 @@ class MateKD(Method):
     generator     : a masked-word model to start from; None copies the teacher's body [ours: there is no masked-word
                     head in the packaged model, so words are scored by its own word table]
     mask_share    : of the words
-    climb, rest   : steps of the generator, and of the student after them; the paper's cycle is 10 and 100
+    generator_steps, student_steps : of a cycle; the paper's is 10 and 100
     generator_lr  : its rate (AdamW)
     gumbel        : temperature of the Gumbel-softmax
     temperature   : of D
     """
 
     mask_share: float = 0.3
-    climb: int = 10
-    rest: int = 100
+    generator_steps: int = 10
+    student_steps: int = 100
     generator_lr: float = 1e-4
     gumbel: float = 1.0
     temperature: float = 1.0
@@ -76,8 +76,10 @@ class MateKD(Method):
     def __post_init__(self):
         if not 0 < self.mask_share <= 1:
             raise ValueError(f"mask_share={self.mask_share}: the share of words to rewrite, above 0 and up to 1")
-        if min(self.climb, self.rest) < 1:
-            raise ValueError(f"climb={self.climb}, rest={self.rest}: both must be 1 step or more")
+        if min(self.generator_steps, self.student_steps) < 1:
+            raise ValueError(
+                f"generator_steps={self.generator_steps}, student_steps={self.student_steps}: both must be 1 step or more"
+            )
         for name in ("generator_lr", "gumbel", "temperature"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}={getattr(self, name)}: must be positive")
@@ -89,15 +91,15 @@ class MateKD(Method):
         source = ctx.teacher if self.generator is None else self.generator
         made = Generator(source, readable(ctx.student) & readable(ctx.teacher)).to(ctx.student.device)
         optimizer = torch.optim.AdamW([p for p in made.parameters() if p.requires_grad], lr=self.generator_lr)
-        self.writer = ctx.keep("generator", made)
-        self.optimizer = ctx.keep("generator_optimizer", optimizer)
+        self.writer = ctx.add_state("generator", made)
+        self.optimizer = ctx.add_state("generator_optimizer", optimizer)
 
     def perturb(self, batch, ctx):
-        """The rewritten batch as one-hots. In the first `climb` steps of a cycle the generator learns first."""
+        """The rewritten batch as one-hots. In the first `generator_steps` steps of a cycle the generator learns first."""
         if not self.perturbs(ctx.at):
             return None
         chosen = self.places(batch, ctx.student.tokenizer)
-        if ctx.at.phase_step % (self.climb + self.rest) < self.climb:
+        if ctx.at.phase_step % (self.generator_steps + self.student_steps) < self.generator_steps:
             self.ascend(batch, chosen, ctx)
         with torch.no_grad():
             written = self.rewrite(batch, chosen, ctx.student.tokenizer)
@@ -149,7 +151,7 @@ class MateKD(Method):
         log_s, log_t = ((x.float() / self.temperature).log_softmax(-1) for x in (student, teacher))
         return self.temperature**2 * (log_t.exp() * (log_t - log_s)).sum(-1).mean()
 
-    def loss(self, student, teacher, batch, at):
+    def loss(self, student, teacher, batch, ctx):
         return {
             "labels": logits.cross_entropy(student["logits"], batch.labels) / 3,
             "logits": logits.soft_kl(student["logits"], teacher["logits"], self.temperature) / 3,

@@ -61,14 +61,14 @@ class CoDistillation(Remedy):
             raise ValueError(f"peer={self.peer}: must be 0 or more")
 
     def setup(self, ctx):
-        self._other = ctx.train("other", newborn(ctx.student, ctx.seed + 1))
+        self._other = ctx.add_module("other", newborn(ctx.student, ctx.seed + 1))
 
-    def loss(self, student, teacher, batch, at):
+    def loss(self, student, teacher, batch, ctx):
         answers = student["logits"], self._other(batch.input_ids, batch.attention_mask, batch.token_type_ids).logits
         rows = [logits.cross_entropy(answer, batch.labels, reduction="none") for answer in answers]
         terms = {"labels": 0.0, "logits": 0.0, "peer": 0.0}
         for me, other in ((0, 1), (1, 0)):
-            kept = plausible(rows[other].detach(), batch.labels, self.kept_share(at))
+            kept = plausible(rows[other].detach(), batch.labels, self.kept_share(ctx.at))
             terms["labels"] += (1 - self.alpha) * (rows[me] * kept).sum() / kept.sum().clamp(min=1)
             terms["peer"] += self.peer * logits.soft_kl(answers[me], answers[other], self.temperature)
             if self.alpha:
@@ -128,7 +128,7 @@ class LabelRefinement(Remedy):
             self.targets[held] *= self.beta
             self.targets[held] += (1 - self.beta) * probabilities(judge, held, ctx).cpu()
 
-    def loss(self, student, teacher, batch, at):
+    def loss(self, student, teacher, batch, ctx):
         given = batch.labels != logits.UNLABELLED
         terms = {}
         if self.alpha < 1:

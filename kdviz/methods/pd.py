@@ -44,19 +44,21 @@ class PD(Method):
         if not 0 < first < epochs:
             raise ValueError(f"reading_epochs={first} of {epochs} epochs: both phases need at least one")
         nothing = frozenset()
-        return [Phase("reading", first, needs=nothing, student_needs=nothing), Phase("soft labels", epochs - first, rows=self.rows)]
+        return [
+            Phase("reading", first, needs=nothing, student_needs=nothing),
+            Phase("soft labels", epochs - first, rows=self.rows),
+        ]
 
     def setup(self, ctx):
-        self._ctx = ctx
         words = ctx.student.network.embedding.weight.shape[0]
-        self._head = ctx.train("masked words", MaskedWords(ctx.student.width, words))
+        self._head = ctx.add_module("masked words", MaskedWords(ctx.student.width, words))
 
-    def loss(self, student, teacher, batch, at):
-        if at.phase != "reading":
+    def loss(self, student, teacher, batch, ctx):
+        if ctx.at.phase != "reading":
             return {"logits": logits.soft_kl(student["logits"], teacher["logits"], self.temperature)}
-        model = self._ctx.student
+        model = ctx.student
         shown, hidden = mask_words(batch, model.tokenizer)
-        last = self._ctx.student_fields(batch, frozenset({"last"}), input_ids=shown)["last"]
+        last = ctx.student_fields(batch, frozenset({"last"}), input_ids=shown)["last"]
         guesses = self._head(last[hidden], model.network.embedding.weight)
         truth = batch.input_ids[hidden]
         return {"masked words": F.cross_entropy(guesses, truth if model.rows is None else model.rows[truth])}

@@ -34,7 +34,9 @@ class ProKD(Method):
     def __post_init__(self):
         self.checkpoints = tuple(self.checkpoints)
         if not self.checkpoints:
-            raise ValueError("checkpoints is empty: pass the teacher's checkpoints in training order, or use AnnealingKD")
+            raise ValueError(
+                "checkpoints is empty: pass the teacher's checkpoints in training order, or use AnnealingKD"
+            )
 
     def setup(self, ctx):
         self._task = ctx.task
@@ -49,7 +51,7 @@ class ProKD(Method):
     def phases(self, epochs):
         last = split_epochs(epochs, self.label_epochs, LABEL_SHARE)
         path = [
-            Phase(f"checkpoint {j + 1}", share, fresh=place == 0)
+            Phase(f"checkpoint {j + 1}", share, reset_optimizer=place == 0)
             for place, (j, share) in enumerate(self.followed(epochs - last).items())
         ]
         labels = Phase("labels", last, rows="labelled", restart="best", needs=frozenset(), student_needs=self.needs)
@@ -65,10 +67,10 @@ class ProKD(Method):
 
         return load_teacher("minilm", self._task, checkpoint=chosen)
 
-    def loss(self, student, teacher, batch, at):
-        if at.phase == "labels":
+    def loss(self, student, teacher, batch, ctx):
+        if ctx.at.phase == "labels":
             return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
-        return {"logits": logits.mse(student["logits"], self.phi(at.phase) * teacher["logits"])}
+        return {"logits": logits.mse(student["logits"], self.phi(ctx.at.phase) * teacher["logits"])}
 
     def phi(self, phase: str) -> float:
         """φ_j in the phase named "checkpoint j"."""

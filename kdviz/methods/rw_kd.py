@@ -57,7 +57,7 @@ class RWKD(Method):
     def phases(self, epochs):
         return [Phase("distil", epochs, rows=self.rows)]
 
-    def loss(self, student, teacher, batch, at):
+    def loss(self, student, teacher, batch, ctx):
         return {
             "labels": logits.cross_entropy(student["logits"], batch.labels, reduction="none"),
             "logits": logits.soft_kl(student["logits"], teacher["logits"], self.temperature, reduction="none"),
@@ -80,7 +80,7 @@ class RWKD(Method):
             return logits.cross_entropy(answer(meta), meta.labels)
 
         def row_losses(answer):
-            terms = self.loss({"logits": answer(batch)}, teacher, batch, ctx.at)
+            terms = self.loss({"logits": answer(batch)}, teacher, batch, ctx)
             return tuple(terms[name] for name in TERMS)
 
         was_training = ctx.student.training

@@ -9,7 +9,6 @@ from torch.optim.swa_utils import AveragedModel
 from kdviz.methods.base import Method
 from kdviz.methods.kd import LabelsOnly
 
-HOOKS = ("select", "perturb", "weights", "teacher_for")  # of the averaged method, used as they are
 SCHEDULES = ("constant", "linear")
 
 
@@ -25,7 +24,7 @@ class SWA(Method):
 
     Several phases: only the last is averaged, since students of different objectives do not share a valley [ours].
     Layer norm keeps no statistics of batches, so that nothing has to be refreshed in the mean. It is not
-    chosen on dev: the mean over the end of training is the result (`keep` = "last").
+    chosen on dev: the mean over the end of training is the result (`returns` = "last").
     """
 
     base: Method = field(default_factory=LabelsOnly)
@@ -33,7 +32,7 @@ class SWA(Method):
     every: int = 1
     schedule: str = "constant"
     lr: float | None = None
-    keep = "last"
+    returns = "last"
 
     def __post_init__(self):
         if not 0 <= self.start < 1:
@@ -42,7 +41,7 @@ class SWA(Method):
             raise ValueError(f"every={self.every}: must be 1 or more updates")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule={self.schedule!r}: choose among {', '.join(SCHEDULES)}")
-        for hook in HOOKS:
+        for hook in ("layer_map", "loss", "select", "perturb", "weights", "teacher_for"):  # used as they are
             setattr(self, hook, getattr(self.base, hook))
 
     needs = property(lambda self: self.base.needs)
@@ -53,20 +52,12 @@ class SWA(Method):
         *before, last = [phase for phase in self.base.phases(epochs) if phase.epochs] or self.base.phases(epochs)
         return [*before, replace(last, schedule=self.schedule, lr=self.lr or last.lr)]
 
-    def layer_map(self, teacher_layers, student_layers):
-        return self.base.layer_map(teacher_layers, student_layers)
-
-    def loss(self, student, teacher, batch, at):
-        return self.base.loss(student, teacher, batch, at)
-
     def setup(self, ctx):
-        if self.base.setup:
-            self.base.setup(ctx)
-        self._average = ctx.keep("average", AveragedModel(ctx.student))
+        self.base.setup(ctx)
+        self._average = ctx.add_state("average", AveragedModel(ctx.student))
 
     def after_step(self, ctx):
-        if self.base.after_step:
-            self.base.after_step(ctx)
+        self.base.after_step(ctx)
         at = ctx.at
         # the last phase ends where the run ends; its last step counts whatever the start, so that there is a mean
         if at.step - at.phase_step + at.phase_steps < at.steps:
@@ -78,5 +69,4 @@ class SWA(Method):
     def finish(self, ctx):
         if self._average.n_averaged > 0:  # a run of no steps has no mean
             ctx.student.load_state_dict(self._average.module.state_dict())
-        if self.base.finish:
-            self.base.finish(ctx)
+        self.base.finish(ctx)

@@ -1,4 +1,4 @@
-"""Universal-KD (Wu et al., EMNLP 2021) and ALP-KD (Passban et al., AAAI 2021): listen to all layers of the teacher.
+"""Universal-KD (Wu et al., EMNLP 2021) and ALP-KD (Passban et al., AAAI 2021): all layers of the teacher teach.
 
 Read second-hand. Which of a teacher's layers should teach which of a student's? Both let the student choose, by
 attention: Universal-KD in the space of outputs, where models of any width and kind meet, ALP-KD among hidden states.
@@ -41,10 +41,10 @@ class _Layers(Method):
     def layer_map(self, teacher_layers, student_layers):
         return tuple(range(1, teacher_layers + 1)), tuple(range(1, student_layers + 1))
 
-    def keep_attention(self, weights: Tensor, at) -> None:
+    def keep_attention(self, weights: Tensor, ctx) -> None:
         """Every so many steps the mean over the batch: run.records["attention"], (J, K) each."""
-        if at.phase_step % max(1, at.phase_steps // FRAMES) == 0:
-            self.ctx.record("attention", weights.mean(0))
+        if ctx.at.phase_step % max(1, ctx.at.phase_steps // FRAMES) == 0:
+            ctx.record("attention", weights.mean(0))
 
 
 @dataclass
@@ -82,22 +82,23 @@ class UniversalKD(_Layers):
         ]
 
     def setup(self, ctx):
-        self.ctx, classes = ctx, len(ctx.task.labels)
-        states, labels = [], []
+        classes, states, labels = len(ctx.task.labels), [], []
         for rows in torch.arange(len(ctx.task["train"])).split(READ):
             batch = ctx.rows(rows)
             states.append(ctx.teacher_fields(batch, self.needs)["mean"])
             labels.append(batch.labels)
         self.teacher_probes = probes.fit(torch.cat(states), torch.cat(labels), classes)
         if self.use == "layers":
-            self.student_probes = ctx.train("probes", probes.Probes(ctx.student.layers, ctx.student.width, classes))
+            self.student_probes = ctx.add_module(
+                "probes", probes.Probes(ctx.student.layers, ctx.student.width, classes)
+            )
 
-    def loss(self, student, teacher, batch, at):
-        if at.phase == "labels":
+    def loss(self, student, teacher, batch, ctx):
+        if ctx.at.phase == "labels":
             return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
         answers = self.student_probes(student["mean"]) if self.use == "layers" else student["logits"][:, None]
         weights, targets = mix_layers(answers, self.teacher_probes(teacher["mean"]))
-        self.keep_attention(weights, at)
+        self.keep_attention(weights, ctx)
         layers = sum(logits.soft_kl(answers[:, j], targets[:, j]) for j in range(answers.shape[1]))
         soft = logits.soft_kl(student["logits"], teacher["logits"], self.temperature)
         return {"logits": (1 - self.gamma) * soft, "layers": self.gamma * layers}
@@ -128,14 +129,14 @@ class ALPKD(_Layers):
         return [Phase("distil", epochs, rows=self.rows)]
 
     def setup(self, ctx):
-        self.ctx, widths = ctx, (ctx.student.width, ctx.teacher.width)
+        widths = ctx.student.width, ctx.teacher.width
         self.projection = None
         if widths[0] != widths[1]:
-            self.projection = ctx.train("projection", features.Projection(*widths))
+            self.projection = ctx.add_module("projection", features.Projection(*widths))
 
-    def loss(self, student, teacher, batch, at):
+    def loss(self, student, teacher, batch, ctx):
         own = student["cls"] if self.projection is None else self.projection(student["cls"])
         weights, targets = mix_layers(own, teacher["cls"])
-        self.keep_attention(weights, at)
+        self.keep_attention(weights, ctx)
         states = F.mse_loss(own, targets, reduction="none").mean((0, 2)).sum()
         return mixed_terms(student, teacher, batch, self.alpha, self.temperature) | {"layers": self.beta * states}

@@ -23,9 +23,9 @@ import pyarrow as pa
 import torch
 from filelock import FileLock
 
-from kdviz.fields import OF_NO_LAYER, TOKEN_AXES, compute, wanted
-from kdviz.training.memory import give_back_memory
 from kdviz.data.batches import Rows
+from kdviz.fields import FIELDS, compute, wanted
+from kdviz.training.memory import give_back_memory
 
 LAYOUT = 2  # of the files; a change makes new caches
 TYPES = {"float32": np.float32, "float16": np.float16}
@@ -63,8 +63,15 @@ class TeacherCache:
 
     @classmethod
     def open(
-        cls, teacher, rows: Rows, needs, layers: tuple[int, ...], *,
-        dtype: str = "float32", device=None, say: Callable[[str], None] = print,
+        cls,
+        teacher,
+        rows: Rows,
+        needs,
+        layers: tuple[int, ...],
+        *,
+        dtype: str = "float32",
+        device=None,
+        say: Callable[[str], None] = print,
     ) -> TeacherCache:
         """Open the cache of these fields; what is missing or damaged is computed first, in one pass of the teacher.
 
@@ -168,7 +175,7 @@ class _Field:
 
 
 def _name(field: str, layers: tuple[int, ...]) -> str:
-    return f"{field}.arrow" if field in OF_NO_LAYER else f"{field}-{'.'.join(map(str, layers))}.arrow"
+    return f"{field}.arrow" if not FIELDS[field].layered else f"{field}-{'.'.join(map(str, layers))}.arrow"
 
 
 def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
@@ -235,11 +242,11 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
 
 
 def _shape(field: str, array: np.ndarray) -> list[int | None]:
-    return [None if axis in TOKEN_AXES[field] else size for axis, size in enumerate(array.shape[1:])]
+    return [None if axis in FIELDS[field].axes else size for axis, size in enumerate(array.shape[1:])]
 
 
 def _cut(one: np.ndarray, field: str, n: int) -> np.ndarray:
-    return one[tuple(slice(n) if axis in TOKEN_AXES[field] else slice(None) for axis in range(one.ndim))]
+    return one[tuple(slice(n) if axis in FIELDS[field].axes else slice(None) for axis in range(one.ndim))]
 
 
 def entries() -> list[dict]:

@@ -3,44 +3,56 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import inspect
 import json
 import os
 import platform
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from kdviz.methods.base import FIELDS, Method
+from kdviz import fields
+from kdviz.data.batches import Rows
+from kdviz.methods.base import Method
+from kdviz.methods.kd import KD
 from kdviz.training import checkpoint
 from kdviz.training.cache import fingerprint
-from kdviz.training.state import Settings, Training
+from kdviz.training.context import Context
 from kdviz.training.loop import train
 from kdviz.training.metrics import evaluate, wilson
+from kdviz.training.phases import schedule_phases
 from kdviz.training.progress import Progress
-from kdviz.data.batches import Rows
 from kdviz.training.run import Run, history_table
-from kdviz.training.phases import lay_out
 from kdviz.training.snapshots import Snapshots
+from kdviz.training.state import Settings
 
 SPLITS_OF_TRAINING = ("train", "transfer", "dev")
 FRAMES = 24  # of a time-lapse, unless snapshot_every says otherwise
 
 
 def distill(
-    student, teacher, task, method: Method | None = None, *,
-    epochs: int = 5, seed: int = 0, batch_size: int = 32, lr: float = 5e-4, warmup: float = 0.1,
-    weight_decay: float = 0.01, clip: float = 1.0, max_length: int = 128, steps_per_epoch: int | None = None,
-    cache: bool = True, cache_dtype: str = "float32", mixed_precision: str | None = None,
-    folder=None, resume: bool = False, checkpoint_every: int = 200,
-    snapshots: list | None = None, snapshot_every: int | None = None,
-    score: tuple[str, ...] | None = None, progress: str = "auto",
+    student,
+    teacher,
+    task,
+    method: Method | None = None,
+    *,
+    folder=None,
+    resume: bool = False,
+    checkpoint_every: int = 200,
+    snapshots: list | None = None,
+    snapshot_every: int | None = None,
+    score: tuple[str, ...] | None = None,
+    progress: str = "auto",
+    **settings,
 ) -> Run:
     """Distil `teacher` into a copy of `student` on `task`; best dev epoch kept, test splits scored once at the end.
 
+    Parameters
+    ----------
     student, teacher : Models; the teacher may be None for a method that needs none
     method           : a `kdviz.methods.Method`; None is vanilla KD
     epochs, steps_per_epoch : an epoch is one pass over the phase's rows, or exactly so many steps, whatever the
@@ -48,6 +60,7 @@ def distill(
     seed             : of the order of rows and of dropout. Equal seed, equal run, bit for bit on a CPU
     batch_size       : of all processes together
     lr, warmup, weight_decay, clip : AdamW; `warmup` is the share of steps that warm up; `clip` the gradient's norm
+    max_length       : tokens of a text, special ones included; what is longer is cut
     cache            : read the teacher's fields from disk (written first when needed); False runs it at each step
     cache_dtype      : "float32", or "float16" for half the disk
     mixed_precision  : "no", "bf16" or "fp16"; None takes what `accelerate launch` was told
@@ -58,20 +71,22 @@ def distill(
     score            : splits to score at the end, None for all that are not trained on
     progress         : "auto", "notebook", "terminal", "plain" or "off"
 
-    Returns a `Run`. Raises ValueError for settings that cannot be, and when `folder` holds another run.
-    """
-    if method is None:
-        from kdviz.methods.kd import KD
+    Returns
+    -------
+    Run
 
-        method = KD()
-    settings = Settings(
-        epochs, seed, batch_size, lr, warmup, weight_decay, clip, max_length, steps_per_epoch, cache, cache_dtype,
-        mixed_precision,
-    )  # fmt: skip
+    Raises
+    ------
+    ValueError : for settings that cannot be, and when `folder` holds another run
+    TypeError  : for a setting that there is not
+    """
+    if unknown := sorted(set(settings) - set(NAMES)):
+        raise TypeError(f"distill has no setting {', '.join(unknown)}; it has {', '.join(NAMES)}")
     if resume and folder is None:
         raise ValueError("resume=True needs folder=…: that is where checkpoints are")
+    method, settings = KD() if method is None else method, Settings(**settings)
     _check(student, teacher, task, method)
-    accelerator = _accelerator(mixed_precision)
+    accelerator = _accelerator(settings.mixed_precision)
     reporter = Progress(progress if accelerator.is_main_process else "off", method.name)
     tokenizer = getattr(student, "tokenizer", None)
     student = copy.deepcopy(student, {id(tokenizer): tokenizer})
@@ -82,14 +97,25 @@ def distill(
         for parameter in frozen:
             parameter.requires_grad_(False)
         try:
-            run = Training(student, teacher, task, method, settings, accelerator, folder, reporter, checkpoint_every)
+            held = student, teacher, task, method, settings, accelerator, folder, reporter, checkpoint_every
+            run = Context(*held, nested=distill)
             return _distill(run, resume, snapshots, snapshot_every, score)
         finally:
             for parameter in frozen:
                 parameter.requires_grad_(True)
 
 
-def _distill(run: Training, resume, snapshots, snapshot_every, score) -> Run:
+NAMES = tuple(field.name for field in dataclasses.fields(Settings))
+_signature_of_call = inspect.signature(distill)
+distill.__signature__ = _signature_of_call.replace(  # so that editors offer the settings, whose defaults stand once
+    parameters=[
+        *[p for p in _signature_of_call.parameters.values() if p.kind is not p.VAR_KEYWORD],
+        *inspect.signature(Settings).replace(return_annotation=Run).parameters.values(),
+    ]
+)
+
+
+def _distill(run: Context, resume, snapshots, snapshot_every, score) -> Run:
     method, settings, started = run.method, run.settings, time.perf_counter()
     signature = _signature(run)
     finished, state = _former(run, signature, resume)
@@ -97,12 +123,10 @@ def _distill(run: Training, resume, snapshots, snapshot_every, score) -> Run:
         run.progress.say(f"{method.name}: finished before, loaded from {run.folder}")
         return finished
     torch.manual_seed(settings.seed)  # for modules that a method makes in setup
-    run.teacher = run.run_teacher
-    if method.setup:
-        method.setup(run)
-    stretches = lay_out(run, method.phases(settings.epochs))
+    method.setup(run)
+    scheduled = schedule_phases(run, method.phases(settings.epochs))
     if snapshots:
-        total = sum(stretch.steps for stretch in stretches)
+        total = sum(one.steps for one in scheduled)
         every = snapshot_every or max(1, -(-total // FRAMES))
         run.snapshots = Snapshots(snapshots, run.run_teacher, every, settings.max_length)
 
@@ -110,19 +134,29 @@ def _distill(run: Training, resume, snapshots, snapshot_every, score) -> Run:
         if run.folder is not None and run.accelerator.is_main_process:
             checkpoint.save(run.folder / "checkpoint.safetensors", position | {"signature": signature})
 
-    train(run, stretches, state, save)
+    train(run, scheduled, state, save)
     run.student.eval()
     if run.snapshots is not None:
         run.snapshots.take(run.student, len(run.history))
     scores, predictions = _score(run, score)
+    run.student.layer_map = _matched(run)
     result = Run(
-        label=method.name, student=run.student, history=history_table(run.history.rows()), scores=scores,
-        predictions=predictions, records=run.records, snapshots=run.snapshots, settings=signature,
+        label=method.name,
+        student=run.student,
+        history=history_table(run.history.rows()),
+        scores=scores,
+        predictions=predictions,
+        records=run.records,
+        snapshots=run.snapshots,
+        settings=signature,
         info={
-            "seconds": round(time.perf_counter() - started, 2), "processes": run.accelerator.num_processes,
-            "device": str(run.device), "python": platform.python_version(), "torch": torch.__version__,
+            "seconds": round(time.perf_counter() - started, 2),
+            "processes": run.accelerator.num_processes,
+            "device": str(run.device),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
         },
-    )  # fmt: skip
+    )
     if run.folder is not None and run.accelerator.is_main_process:
         result.save(run.folder)
         (run.folder / "checkpoint.safetensors").unlink(missing_ok=True)
@@ -131,7 +165,15 @@ def _distill(run: Training, resume, snapshots, snapshot_every, score) -> Run:
     return result
 
 
-def _score(run: Training, splits):
+def _matched(run: Context):
+    """(teacher's layers, student's) that the method compared, for pictures; None when it compares no layers."""
+    needs = [phase.needs for phase in run.method.phases(run.settings.epochs) if phase.needs is not None]
+    if run.run_teacher is None or not fields.layered(frozenset(run.method.needs).union(*needs)):
+        return None
+    return tuple(map(tuple, run.method.layer_map(run.run_teacher.layers, run.student.layers)))
+
+
+def _score(run: Context, splits):
     """The one look at the test splits."""
     chosen = [name for name in run.task.splits if name not in SPLITS_OF_TRAINING] if splits is None else splits
     scores, predictions = {}, {}
@@ -147,8 +189,7 @@ def _score(run: Training, splits):
 
 def _check(student, teacher, task, method):
     needs = frozenset(method.needs)
-    if unknown := sorted(needs - FIELDS):
-        raise ValueError(f"{method.name} needs {', '.join(unknown)}; fields are {', '.join(sorted(FIELDS))}")
+    fields.check(needs, method.name)
     if teacher is None and (needs or method.needs_live_teacher):
         raise ValueError(f"{method.name} needs {', '.join(sorted(needs)) or 'a live teacher'}, but teacher is None")
     for split in ("train", "dev"):
@@ -180,11 +221,11 @@ def _accelerator(mixed_precision) -> Accelerator:
     return Accelerator(mixed_precision=wanted, cpu=not torch.accelerator.is_available())
 
 
-def _signature(run: Training) -> dict:
+def _signature(run: Context) -> dict:
     """What makes two runs the same run. Fingerprints are of the state before training."""
     return {
         "method": run.method.describe(),
-        **asdict(run.settings),
+        **dataclasses.asdict(run.settings),
         "task": run.task.name,
         "rows": len(run.table),
         "data": run.table.fingerprint()[:16],
@@ -193,7 +234,7 @@ def _signature(run: Training) -> dict:
     }
 
 
-def _former(run: Training, signature, resume):
+def _former(run: Context, signature, resume):
     """(the finished run, None), (None, the checkpoint's content) or (None, None)."""
     if run.folder is None:
         return None, None

@@ -54,7 +54,9 @@ def losses_along(model, loss: Callable[[], Tensor], radii, *directions: Directio
             weight.copy_(start)
 
 
-def top_eigenvalue(model, loss: Callable[[], Tensor], *, steps: int = 50, tolerance: float = 1e-3, seed: int = 0) -> float:
+def top_eigenvalue(
+    model, loss: Callable[[], Tensor], *, steps: int = 50, tolerance: float = 1e-3, seed: int = 0
+) -> float:
     """The Hessian's eigenvalue of the largest magnitude, by power iteration on Hessian-vector products.
 
     loss      : the loss on a fixed batch, differentiable twice; dropout must be off

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import torch
 
-from kdviz.training.state import Training
-from kdviz.training.phases import Stretch, new_optimizer
+from kdviz.training.context import Context
+from kdviz.training.phases import ScheduledPhase, new_optimizer
 
 
-def train(run: Training, stretches: list[Stretch], resumed: dict | None, save) -> None:
-    """Train `run.student` through all stretches; `save(state)` is called at the end of each epoch and in between."""
-    total = sum(stretch.steps for stretch in stretches)
-    for number, stretch in enumerate(stretches):
-        if resumed and number < resumed["stretch"]:
+def train(run: Context, scheduled: list[ScheduledPhase], resumed: dict | None, save) -> None:
+    """Train `run.student` through all phases; `save(state)` is called at the end of each epoch and in between."""
+    total, method = sum(one.steps for one in scheduled), run.method
+    for number, one in enumerate(scheduled):
+        if resumed and number < resumed["phase"]:
             continue
-        phase = run.phase = stretch.phase
-        needs = run.method.needs if phase.needs is None else phase.needs
-        own = frozenset(needs) | {"logits"} if phase.student_needs is None else phase.student_needs
+        phase = one.phase
+        needs = method.needs if phase.needs is None else phase.needs
+        student_needs = frozenset(needs) | {"logits"} if phase.student_needs is None else phase.student_needs
         run.open_teacher(phase, needs)
-        if phase.fresh or run.optimizer is None or resumed:
+        if phase.reset_optimizer or run.optimizer is None or resumed:
             run.optimizer = new_optimizer(run)
         begin = 0
         if resumed:
@@ -28,24 +28,22 @@ def train(run: Training, stretches: list[Stretch], resumed: dict | None, save) -
             if phase.restart == "best" and run.best["weights"] is not None:
                 run.student.load_state_dict(run.best["weights"])
             run.best = {"accuracy": -1.0, "weights": None}
-        for step in range(begin, stretch.steps):
-            at = run.at = run.where(number, phase, step, stretch.per_epoch, stretch.first, total)
-            run.photograph()
-            one_step(run, stretch, step, needs, own)
-            if run.method.after_step:
-                run.method.after_step(run)
-            run.progress.step(at, run.history)
-            if at.last_of_epoch:
+        for step in range(begin, one.steps):
+            run.at = run.step_info(number, phase, step, one.per_epoch, one.first, total)
+            run.take_snapshot()
+            one_step(run, one, step, needs, student_needs)
+            method.after_step(run)
+            run.progress.step(run.at, run.history)
+            if run.at.last_of_epoch:
                 score(run)
-            if at.last_of_epoch or run.checkpoint_due():
-                save({"stretch": number, "next": step + 1, "run": run.state()})
-    if run.method.keep == "best" and run.best["weights"] is not None:
+            if run.at.last_of_epoch or run.checkpoint_due():
+                save({"phase": number, "next": step + 1, "run": run.state()})
+    if method.returns == "best" and run.best["weights"] is not None:
         run.student.load_state_dict(run.best["weights"])
-    if run.method.finish:
-        run.method.finish(run)
+    method.finish(run)
 
 
-def one_step(run: Training, stretch: Stretch, step: int, needs, own) -> None:
+def one_step(run: Context, scheduled: ScheduledPhase, step: int, needs, student_needs) -> None:
     """Draw rows, read the teacher, forward the student, sum the terms, update. All of a step's chance comes from
     (seed, step), so that a run that was killed repeats nothing and forgets nothing."""
     method, accelerator, settings = run.method, run.accelerator, run.settings
@@ -53,24 +51,21 @@ def one_step(run: Training, stretch: Stretch, step: int, needs, own) -> None:
     # on a CPU its own generator alone: torch.manual_seed remembers, with a stack trace, every call for a GPU to come
     reseed = torch.default_generator.manual_seed if run.device.type == "cpu" else torch.manual_seed
     reseed((settings.seed * 1_000_003 + run.at.step) * world + rank)
-    rows = stretch.order[step]
-    mine = rows[rank::world]
-    share = len(mine) * world / len(rows)  # the mean over processes is then the mean over rows
-    batch = run.batch = run.rows(mine if len(mine) else rows[:1])
+    drawn = scheduled.order[step]
+    here = drawn[rank::world]
+    share = len(here) * world / len(drawn)  # the mean over processes is then the mean over rows
+    batch = run.batch = run.rows(here if len(here) else drawn[:1])
     run.student.train()
-    run.extras.train()
-    if method.select:
-        batch = run.batch = method.select(batch, run)
-    replaced = method.perturb(batch, run) if method.perturb else None
-    teacher, student = run.teacher_fields(batch, needs), run.student_fields(batch, own)
+    run.added_modules.train()
+    batch = run.batch = method.select(batch, run)
+    replaced = method.perturb(batch, run)
+    teacher, student = run.teacher_fields(batch, needs), run.student_fields(batch, student_needs)
     if replaced is not None:
-        if needs:
-            teacher["perturbed"] = run.live_teacher_fields(batch, needs, **replaced)
-        student["perturbed"] = run.student_fields(batch, own, **replaced)
-    terms = method.loss(student, teacher, batch, run.at)
-    if method.weights:
-        weights = method.weights(terms, run)
-        terms = {name: term * weights[name] if name in weights else term for name, term in terms.items()}
+        teacher["perturbed"] = run.teacher_fields(batch, needs, **replaced)
+        student["perturbed"] = run.student_fields(batch, student_needs, **replaced)
+    terms = method.loss(student, teacher, batch, run)
+    for name, weight in method.weights(terms, run).items():
+        terms[name] = terms[name] * weight
     terms = {name: term.mean() for name, term in terms.items()}
     loss = torch.stack(list(terms.values())).sum()
 
@@ -80,7 +75,7 @@ def one_step(run: Training, stretch: Stretch, step: int, needs, own) -> None:
     if world > 1:
         numbers = average(run, numbers)
     norm = accelerator.clip_grad_norm_(run.parameters(), settings.clip)
-    lr = stretch.lr(step, settings.lr, settings.warmup)
+    lr = scheduled.lr(step, settings.lr, settings.warmup)
     for group in run.optimizer.param_groups:
         group["lr"] = lr
     run.optimizer.step()
@@ -88,7 +83,7 @@ def one_step(run: Training, stretch: Stretch, step: int, needs, own) -> None:
     run.history.add(run.at, lr, ["loss", *terms, "grad_norm"], numbers)
 
 
-def average(run: Training, numbers: torch.Tensor) -> torch.Tensor:
+def average(run: Context, numbers: torch.Tensor) -> torch.Tensor:
     """Mean over processes of gradients and of `numbers`. A weight that no process has a gradient for stays without."""
     weights = run.parameters()
     has = torch.tensor([weight.grad is not None for weight in weights], dtype=torch.float32, device=run.device)
@@ -101,7 +96,7 @@ def average(run: Training, numbers: torch.Tensor) -> torch.Tensor:
     return numbers
 
 
-def score(run: Training) -> None:
+def score(run: Context) -> None:
     """Dev scores into the history; remember the best student of the phase (the first of equals)."""
     scores = run.evaluate()
     run.history.score(scores)

@@ -13,7 +13,9 @@ MADV_PAGEOUT = 21  # of Linux's mman.h
 @functools.cache
 def _libc(name: str):
     """A function of the C library, or one that does nothing where there is no such function."""
-    return getattr(ctypes.CDLL(None), name, None) or (lambda *values: 0) if sys.platform == "linux" else lambda *values: 0
+    return (
+        getattr(ctypes.CDLL(None), name, None) or (lambda *values: 0) if sys.platform == "linux" else lambda *values: 0
+    )
 
 
 def give_back_memory() -> None:

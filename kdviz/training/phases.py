@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import torch
 
-from kdviz.methods.base import Phase
-from kdviz.training.state import Training
 from kdviz.data.batches import Order
+from kdviz.methods.base import Phase
+from kdviz.training.context import Context
 
 
 @dataclass
-class Stretch:
+class ScheduledPhase:
     """A phase with its rows laid out in steps; phases that share an optimiser share `shared` steps of schedule."""
 
     phase: Phase
@@ -35,7 +35,7 @@ class Stretch:
         return peak if self.phase.schedule == "constant" else peak * (self.shared - done) / (self.shared - warm)
 
 
-def new_optimizer(run: Training):
+def new_optimizer(run: Context):
     """AdamW (fused), no decay for biases and norms."""
     if run.optimizer is not None:  # not for nothing: it collects garbage, which takes longer than many a lesson's epoch
         run.accelerator.free_memory()  # an earlier phase's optimiser would be unscaled again in half precision
@@ -46,18 +46,18 @@ def new_optimizer(run: Training):
     return run.accelerator.prepare(torch.optim.AdamW(groups, lr=run.settings.lr, fused=True))
 
 
-def lay_out(run: Training, phases: list[Phase]) -> list[Stretch]:
+def schedule_phases(run: Context, phases: list[Phase]) -> list[ScheduledPhase]:
     """Phases in steps. Raises ValueError when a phase has no rows to train on."""
     groups, first = [], 0
     for number, phase in enumerate(phase for phase in phases if phase.epochs):
-        members = run.table.members(phase.rows, run.own_rows)
+        members = run.table.members(phase.rows, run.task_rows)
         order = Order(members, run.table.lengths, run.settings.batch_size, run.seed, number)
-        stretch = Stretch(phase, order, run.settings.steps_per_epoch or order.per_pass, first)
-        first += stretch.steps
-        if phase.fresh or not groups:
+        scheduled = ScheduledPhase(phase, order, run.settings.steps_per_epoch or order.per_pass, first)
+        first += scheduled.steps
+        if phase.reset_optimizer or not groups:
             groups.append([])
-        groups[-1].append(stretch)
+        groups[-1].append(scheduled)
     for group in groups:
-        for stretch in group:
-            stretch.shared_first, stretch.shared = group[0].first, sum(one.steps for one in group)
-    return [stretch for group in groups for stretch in group]
+        for scheduled in group:
+            scheduled.shared_first, scheduled.shared = group[0].first, sum(one.steps for one in group)
+    return [scheduled for group in groups for scheduled in group]

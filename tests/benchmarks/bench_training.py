@@ -56,19 +56,20 @@ class Ours:
     """A few steps of our loop at a time."""
 
     def __init__(self, student, teacher, task, method, cache: bool):
-        from kdviz.training.state import Settings, Training
+        from kdviz.training.context import Context
+from kdviz.training.state import Settings
         from kdviz.training.distill import _accelerator
         from kdviz.training.loop import one_step
-        from kdviz.training.phases import lay_out, new_optimizer
+        from kdviz.training.phases import schedule_phases, new_optimizer
 
-        self.run = Training(copy.deepcopy(student), teacher, task, method, Settings(cache=cache), _accelerator(None))
-        (self.stretch,) = lay_out(self.run, method.phases(100))
+        self.run = Context(copy.deepcopy(student), teacher, task, method, Settings(cache=cache), _accelerator(None))
+        (self.scheduled,) = schedule_phases(self.run, method.phases(100))
         self.needs, self.own = frozenset(method.needs), frozenset(method.needs) | {"logits"}
-        self.run.open_teacher(self.stretch.phase, self.needs)
+        self.run.open_teacher(self.scheduled.phase, self.needs)
         self.run.optimizer, self.one_step = new_optimizer(self.run), one_step
 
     def __call__(self, first: int) -> None:
-        stretch = self.stretch
+        stretch = self.scheduled
         for step in range(first, first + STEPS):
             self.run.at = self.run.where(0, stretch.phase, step, stretch.per_epoch, 0, stretch.steps)
             self.one_step(self.run, stretch, step, self.needs, self.own)

@@ -9,7 +9,8 @@ import kdviz as kd
 from kdviz.losses import contextual, features, logits
 from kdviz.methods.base import FIELDS, At, Phase
 from kdviz.methods.pd import mask_words
-from kdviz.training.state import Settings, Training
+from kdviz.training.context import Context
+from kdviz.training.state import Settings
 from kdviz.training.distill import _accelerator
 from tests.unit.training import tiny
 
@@ -23,7 +24,7 @@ def training():
 
     def make(method, **settings):
         student = settings.pop("student", tiny.student())
-        return Training(student, tiny.teacher(), tiny.task(), method, Settings(**settings), _accelerator(None))
+        return Context(student, tiny.teacher(), tiny.task(), method, Settings(**settings), _accelerator(None))
 
     return make
 

@@ -53,7 +53,7 @@ def stage(method, step=0):
 
 
 def test_only_chosen_real_words_are_rewritten_and_with_readable_words():
-    method = MateKD(mask_share=0.5, climb=1, rest=1)
+    method = MateKD(mask_share=0.5, generator_steps=1, student_steps=1)
     ctx, batch = stage(method, step=1)  # a step of rest
     special = torch.tensor(ctx.student.tokenizer.all_special_ids)
     changed = 0
@@ -85,7 +85,7 @@ def test_one_hots_over_some_words_read_like_the_ids_themselves():
 
 
 def test_the_generator_climbs_in_its_part_of_the_cycle_only():
-    method = MateKD(climb=2, rest=3)
+    method = MateKD(generator_steps=2, student_steps=3)
     ctx, batch = stage(method)
     for step in range(10):
         before = [p.clone() for p in method.writer.parameters()]
@@ -160,7 +160,7 @@ def test_combined_terms_follow_phi_and_then_the_labels():
     assert set(method.loss(s, t, batch, at("labels"))) == {"labels"}
 
 
-@pytest.mark.parametrize("method", [MateKD(climb=1, rest=2), CombinedKD(climb=1, rest=2, label_epochs=1)])
+@pytest.mark.parametrize("method", [MateKD(generator_steps=1, student_steps=2), CombinedKD(generator_steps=1, student_steps=2, label_epochs=1)])
 def test_a_run_and_its_resumption(method, tmp_path):
     fresh = lambda: type(method)(**{k: v for k, v in method.describe().items() if k != "method"})  # noqa: E731
     settings = {"epochs": 2, "checkpoint_every": 2}
@@ -194,7 +194,7 @@ def test_a_generator_of_ones_own():
 
 
 @pytest.mark.parametrize("settings, message", [
-    ({"mask_share": 0}, "mask_share=0"), ({"climb": 0}, "climb=0"), ({"gumbel": 0}, "gumbel=0"),
+    ({"mask_share": 0}, "mask_share=0"), ({"generator_steps": 0}, "generator_steps=0"), ({"gumbel": 0}, "gumbel=0"),
 ])
 def test_settings_that_cannot_be_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):

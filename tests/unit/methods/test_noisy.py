@@ -32,9 +32,9 @@ class Peers(kd.CoDistillation):
     """Notes what the first step saw."""
 
 
-    def loss(self, student, teacher, batch, at):
-        terms = super().loss(student, teacher, batch, at)
-        if at.step == 0:
+    def loss(self, student, teacher, batch, ctx):
+        terms = super().loss(student, teacher, batch, ctx)
+        if ctx.at.step == 0:
             self.first = student["logits"].detach(), teacher, batch, terms
         return terms
 

@@ -101,10 +101,10 @@ class Spy(kd.Method):
     def setup(self, ctx):
         self.ctx = ctx
 
-    def loss(self, student, teacher, batch, at):
-        if at.phase not in self.seen:
-            self.seen[at.phase] = self.ctx.weights(), dict(self.ctx.optimizer.state), self.ctx.at.step
-        return self.inner.loss(student, teacher, batch, at)
+    def loss(self, student, teacher, batch, ctx):
+        if ctx.at.phase not in self.seen:
+            self.seen[ctx.at.phase] = self.ctx.weights(), dict(self.ctx.optimizer.state), self.ctx.at.step
+        return self.inner.loss(student, teacher, batch, ctx)
 
     def after_step(self, ctx):
         if ctx.at.phase == "teacher" and ctx.at.last_of_epoch:
@@ -201,10 +201,10 @@ def test_the_path_is_followed_in_order_to_its_end(n, epochs):
 class Heard(kd.ProKD):
     """Notes which logits the teacher gave in which phase."""
 
-    def loss(self, student, teacher, batch, at):
-        if at.phase != "labels":
-            self.heard.append((at.phase, batch, teacher["logits"].clone()))
-        return super().loss(student, teacher, batch, at)
+    def loss(self, student, teacher, batch, ctx):
+        if ctx.at.phase != "labels":
+            self.heard.append((ctx.at.phase, batch, teacher["logits"].clone()))
+        return super().loss(student, teacher, batch, ctx)
 
 
 @pytest.mark.parametrize("cache", [True, False])

@@ -14,18 +14,19 @@ import torch
 
 import kdviz as kd
 from kdviz.methods.base import Method, Phase
-from kdviz.training.state import Settings, Training
+from kdviz.training.context import Context
+from kdviz.training.state import Settings
 from kdviz.training.distill import _accelerator
 from kdviz.training.metrics import evaluate, macro_f1, wilson
 from kdviz.figures.runs import history_figure
 from kdviz.training.progress import Progress, choose, sketch
 from kdviz.data.batches import Order, Rows
-from kdviz.training.phases import Stretch, lay_out
+from kdviz.training.phases import ScheduledPhase, schedule_phases
 from tests.unit.training import tiny
 
 
-def make(method, **settings) -> Training:
-    return Training(tiny.student(), tiny.teacher(), tiny.task(), method, Settings(**settings), _accelerator(None))
+def make(method, **settings) -> Context:
+    return Context(tiny.student(), tiny.teacher(), tiny.task(), method, Settings(**settings), _accelerator(None))
 
 
 # ---- a run ---------------------------------------------------------------------------------------------------------
@@ -138,20 +139,20 @@ class Recorder(Method):
     """Uses every hook and writes down what it saw."""
 
     needs = frozenset({"logits"})
-    keep = "last"
+    returns = "last"
 
     def __init__(self):
         self.seen, self.asked, self.returned = [], [], []
 
     def phases(self, epochs):
         first = Phase("first", 1, rows="labelled", lr=1e-2)
-        return [first, Phase("none", 0), Phase("second", epochs - 1, rows="unlabelled", restart="best", fresh=False)]
+        return [first, Phase("none", 0), Phase("second", epochs - 1, rows="unlabelled", restart="best", reset_optimizer=False)]
 
     def setup(self, ctx):
         self.ctx = ctx
-        self.head = ctx.train("head", torch.nn.Linear(2, 2))
+        self.head = ctx.add_module("head", torch.nn.Linear(2, 2))
         self.before = self.head.weight.detach().clone()
-        self.kept = ctx.keep("counter", torch.nn.BatchNorm1d(2))
+        self.kept = ctx.add_state("counter", torch.nn.BatchNorm1d(2))
         self.added = ctx.add_rows(datasets.Dataset.from_dict({"text": ["a new text", "another"]}))
 
     def select(self, batch, ctx):
@@ -175,8 +176,8 @@ class Recorder(Method):
         self.score = ctx.evaluate()
         self.kept_student = {name: tensor.clone() for name, tensor in ctx.student.state_dict().items()}
 
-    def loss(self, student, teacher, batch, at):
-        self.seen.append((at, batch, teacher))
+    def loss(self, student, teacher, batch, ctx):
+        self.seen.append((ctx.at, batch, teacher))
         flipped = student["perturbed"]["logits"]
         assert flipped.shape == student["logits"].shape and teacher["perturbed"]["logits"].shape == flipped.shape
         rows = (self.head(student["logits"]) - teacher["logits"]).square().mean(-1)
@@ -214,9 +215,9 @@ def test_every_hook_is_called_as_documented():
 def test_the_rate_warms_up_decays_and_is_shared_by_phases_that_say_so():
     class Plan(Method):
         def phases(self, epochs):
-            return [Phase("a", 1), Phase("b", 1, fresh=False, lr=1.0), Phase("c", 1), Phase("d", 1, schedule="constant")]
+            return [Phase("a", 1), Phase("b", 1, reset_optimizer=False, lr=1.0), Phase("c", 1), Phase("d", 1, schedule="constant")]
 
-    stretches = lay_out(make(Plan(), batch_size=4), Plan().phases(4))
+    stretches = schedule_phases(make(Plan(), batch_size=4), Plan().phases(4))
     steps = stretches[0].steps
     assert [(s.first, s.shared_first, s.shared) for s in stretches] == [
         (0, 0, 2 * steps), (steps, 0, 2 * steps), (2 * steps, 2 * steps, steps), (3 * steps, 3 * steps, steps),
@@ -226,7 +227,7 @@ def test_the_rate_warms_up_decays_and_is_shared_by_phases_that_say_so():
     assert rates[0] == pytest.approx(0.5 / (warm + 1)) and max(rates) <= 0.5
     assert stretches[1].lr(steps - 1, 0.5, 0.25) == pytest.approx(1.0 / (2 * steps - warm))
     assert stretches[3].lr(steps - 1, 0.5, 0.25) == 0.5
-    assert all(0 < Stretch.lr(s, step, 0.5, 0.0) for s in stretches for step in range(s.steps))
+    assert all(0 < ScheduledPhase.lr(s, step, 0.5, 0.0) for s in stretches for step in range(s.steps))
 
 
 def test_an_order_visits_each_row_once_a_pass_and_starts_anywhere():
@@ -277,8 +278,8 @@ def test_models_that_do_not_fit_the_task_are_refused():
 
 def test_a_loss_that_is_no_number_stops_the_run_by_name():
     class Broken(kd.KD):
-        def loss(self, student, teacher, batch, at):
-            return super().loss(student, teacher, batch, at) | {"bad": student["logits"].mean() / (0 if at.step == 2 else 1)}
+        def loss(self, student, teacher, batch, ctx):
+            return super().loss(student, teacher, batch, ctx) | {"bad": student["logits"].mean() / (0 if ctx.at.step == 2 else 1)}
 
     with pytest.raises(FloatingPointError, match=r"step 2 \(distil\): loss, bad"):
         tiny.distill(Broken())
