@@ -28,7 +28,8 @@ Fields = dict[str, Any]  # field name -> tensor; "perturbed" -> the Fields of a 
 class Reading:
     """One forward pass, about to be turned into fields.
 
-    outputs : the model's Outputs   layers : matched hidden states, 0 is the embedding   mask : (B, n), 1 for real tokens
+    outputs : the model's Outputs   layers : matched hidden states, 0 is the embedding
+    mask    : (B, n), 1 for real tokens
     """
 
     outputs: Any

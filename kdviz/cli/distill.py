@@ -97,7 +97,7 @@ def method_of(name: str, options: list[str] = ()):
     """A method by its name in any case, with NAME=VALUE settings; values are JSON, or else text."""
     import kdviz.methods as methods
 
-    known = {each.lower(): each for each in methods.__all__ if each not in ("Method", "Phase", "At")}
+    known = {each.lower(): each for each in methods.__all__ if each not in ("Method", "Phase", "StepInfo", "At")}
     if name.lower() not in known:
         raise ValueError(f"no method {name!r}; choose among {', '.join(sorted(known))}")
     settings = {}

@@ -1,5 +1,5 @@
 from .annealing import AnnealingKD as AnnealingKD
-from .base import At as At, Method as Method, Phase as Phase
+from .base import At as At, Method as Method, Phase as Phase, StepInfo as StepInfo
 from .baselines import (
     PKD as PKD,
     RKD as RKD,

@@ -52,7 +52,7 @@ class AnnealingKD(Method):
 
 
 def phi(at: StepInfo, tau_max: int) -> float:
-    """Φ at this step of its phase, in {1/τ_max, 2/τ_max, …, 1}: never above 1, and 1 in the last of τ_max equal parts."""
+    """Φ at this step of its phase, in {1/τ_max, 2/τ_max, …, 1}: never above 1; 1 in the last of τ_max equal parts."""
     return growth(at.phase_step, at.phase_steps, tau_max)
 
 
@@ -72,7 +72,7 @@ def split_epochs(epochs: int, label_epochs: int | None, share: float) -> int:
     chosen = max(1, round(share * epochs)) if label_epochs is None else label_epochs
     if not 1 <= chosen < epochs:
         raise ValueError(
-            f"{chosen} of {epochs} epochs for the labels leave {epochs - chosen} for the teacher: each stage needs 1 or "
-            f"more, so pass epochs={max(2, chosen + 1)} or more, or other label_epochs"
+            f"{chosen} of {epochs} epochs for the labels leave {epochs - chosen} for the teacher: each stage needs "
+            f"1 or more, so pass epochs={max(2, chosen + 1)} or more, or other label_epochs"
         )
     return chosen

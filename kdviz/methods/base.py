@@ -16,7 +16,7 @@ on all text and one for the labels:
 ...             return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
 ...         return {"logits": logits.mse(student["logits"], teacher["logits"])}
 
-`kdviz.fields` lists the fields with their shapes; docs/methods.md shows, hook by hook, how the course's methods use them.
+`kdviz.fields` lists the fields with their shapes; docs/methods.md shows how the course's methods use the hooks.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Context(Protocol):
         """Put something with state_dict and load_state_dict (a generator, its optimiser) into checkpoints. In setup."""
 
     def add_rows(self, dataset) -> range:
-        """More texts (columns text[, text_b][, label]); returns their row numbers. Teacher fields included. In setup."""
+        """More texts (columns text[, text_b][, label]), teacher fields included; returns their row numbers. In setup."""
 
     def rows(self, index: Tensor) -> Batch:
         """The batch of these row numbers: train first, then transfer, then what add_rows added."""

@@ -87,7 +87,7 @@ class CKD(Method):
         return terms
 
     def relation_terms(self, student, teacher, mask):
-        """The four relation losses that are switched on, before β. Word Grams (B, M, n, n), layer Grams (B, n, M, M)."""
+        """The relation losses that are switched on, before β. Word Grams (B, M, n, n), layer Grams (B, n, M, M)."""
         terms = {}
         pair = {"relation": self.relation, "match": self.pair_match, "temperature": self.relation_temperature}
         for part in PARTS[self.wr]:

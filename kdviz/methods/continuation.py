@@ -49,9 +49,14 @@ class ContinuationKD(Method):
     def phases(self, epochs):
         last = split_epochs(epochs, self.label_epochs, LABEL_SHARE)
         labels = Phase(
-            "labels", last, rows="labelled", restart=self.restart, reset_optimizer=self.restart == "best",
-            needs=frozenset(), student_needs=self.needs,
-        )  # fmt: skip
+            "labels",
+            last,
+            rows="labelled",
+            restart=self.restart,
+            reset_optimizer=self.restart == "best",
+            needs=frozenset(),
+            student_needs=self.needs,
+        )
         return [Phase("both", epochs - last), labels]
 
     def loss(self, student, teacher, batch, ctx):

@@ -35,7 +35,7 @@ class Generator(nn.Module):
 
 
 def readable(model) -> Tensor:
-    """(V,) bool on the CPU: the tokenizer's words that the model has a vector of its own for, special tokens left out."""
+    """(V,) bool on the CPU: the words that the model has a vector of its own for, special tokens left out."""
     known = ~model.unseen(torch.arange(len(model.tokenizer), device=model.device)).cpu()
     known[list(model.tokenizer.all_special_ids)] = False
     return known
@@ -78,7 +78,7 @@ class MateKD(Method):
             raise ValueError(f"mask_share={self.mask_share}: the share of words to rewrite, above 0 and up to 1")
         if min(self.generator_steps, self.student_steps) < 1:
             raise ValueError(
-                f"generator_steps={self.generator_steps}, student_steps={self.student_steps}: both must be 1 step or more"
+                f"generator_steps={self.generator_steps}, student_steps={self.student_steps}: both must be 1 or more"
             )
         for name in ("generator_lr", "gumbel", "temperature"):
             if not getattr(self, name) > 0:
@@ -95,7 +95,7 @@ class MateKD(Method):
         self.optimizer = ctx.add_state("generator_optimizer", optimizer)
 
     def perturb(self, batch, ctx):
-        """The rewritten batch as one-hots. In the first `generator_steps` steps of a cycle the generator learns first."""
+        """The rewritten batch as one-hots. In the first `generator_steps` of a cycle the generator learns first."""
         if not self.perturbs(ctx.at):
             return None
         chosen = self.places(batch, ctx.student.tokenizer)
@@ -157,5 +157,6 @@ class MateKD(Method):
             "logits": logits.soft_kl(student["logits"], teacher["logits"], self.temperature) / 3,
             "rewritten": logits.soft_kl(
                 student["perturbed"]["logits"], teacher["perturbed"]["logits"], self.temperature
-            ) / 3,
-        }  # fmt: skip
+            )
+            / 3,
+        }

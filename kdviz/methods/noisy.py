@@ -19,8 +19,10 @@ PREDICT = 128  # rows at a time
 
 @dataclass
 class Remedy(Method):
-    """What both remedies share: (1-α) of the labels, α of the teacher at temperature τ; α = 0 needs no teacher, and then
-    the rows without a label are left out."""
+    """What both remedies share: (1-α) of the labels, α of the teacher at temperature τ.
+
+    α = 0 needs no teacher; the rows without a label are then left out.
+    """
 
     alpha: float = 0.5
     temperature: float = 4.0

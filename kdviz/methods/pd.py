@@ -65,7 +65,7 @@ class PD(Method):
 
 
 def mask_words(batch, tokenizer):
-    """(ids to show (B, n), which were hidden (B, n) bool); special tokens and padding are left, one a batch at least."""
+    """(ids to show (B, n), which were hidden (B, n) bool): never special tokens or padding, one a batch at least."""
     ids = batch.input_ids
     special = torch.isin(ids, torch.tensor(tokenizer.all_special_ids, device=ids.device)) | (batch.attention_mask == 0)
     chance = torch.rand(ids.shape, device=ids.device).masked_fill(special, 2)

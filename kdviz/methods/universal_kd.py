@@ -27,7 +27,7 @@ READ = 64  # rows at a time, when the teacher's probes are fitted
 def mix_layers(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
     """Attention of student layers over teacher layers, and what it picks.
 
-    student (B, J, c), teacher (B, K, c) -> weights a (B, J, K) = softmax_k(s_j · t_k), targets (B, J, c) = Σ_k a_jk t_k.
+    student (B, J, c), teacher (B, K, c) -> weights a (B, J, K) = softmax_k(s_j · t_k), targets Σ_k a_jk t_k (B, J, c).
     Both are targets: no gradient flows through them [ours].
     """
     with torch.no_grad():

@@ -23,9 +23,9 @@ import pyarrow as pa
 import torch
 from filelock import FileLock
 
+from kdviz import fields
 from kdviz.data.batches import Rows
 from kdviz.fields import FIELDS, compute, wanted
-from kdviz.training.memory import give_back_memory
 
 LAYOUT = 2  # of the files; a change makes new caches
 TYPES = {"float32": np.float32, "float16": np.float16}
@@ -79,6 +79,7 @@ class TeacherCache:
         dtype  : "float32", or "float16" for half the disk and about three digits
         Two processes that need the same cache wait for each other; an interrupted pass leaves no half-made file.
         """
+        fields.check(needs, "this cache")
         if dtype not in TYPES:
             raise ValueError(f"dtype={dtype!r}: choose among {', '.join(TYPES)}")
         digests = rows.digests()
@@ -224,15 +225,21 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
         for writer in writers.values():
             writer.close()
         teacher.train(was_training)
-        give_back_memory()
     for name, path in paths.items():
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         about = {
-            "field": name, "layers": list(layers), "shape": shapes[name], "texts": len(texts), "dtype": dtype,
-            "teacher": name_of(teacher), "bytes": path.stat().st_size, "sha256": digest,
-            "made": time.strftime("%Y-%m-%d %H:%M:%S"), "seconds": round(time.perf_counter() - started, 1),
-        }  # fmt: skip
+            "field": name,
+            "layers": list(layers),
+            "shape": shapes[name],
+            "texts": len(texts),
+            "dtype": dtype,
+            "teacher": name_of(teacher),
+            "bytes": path.stat().st_size,
+            "sha256": digest,
+            "made": time.strftime("%Y-%m-%d %H:%M:%S"),
+            "seconds": round(time.perf_counter() - started, 1),
+        }
         final = folder / names[name]
         os.replace(path, final)
         # the description comes last: a file without one does not count
@@ -254,14 +261,16 @@ def entries() -> list[dict]:
     found = []
     for folder in sorted((cache_folder() / "teachers").glob("*")):
         abouts = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-        found.append({
-            "key": folder.name,
-            "teacher": abouts[0]["teacher"] if abouts else "(unfinished)",
-            "texts": abouts[0]["texts"] if abouts else 0,
-            "fields": sorted({about["field"] for about in abouts}),
-            "bytes": sum(path.stat().st_size for path in folder.iterdir() if path.is_file()),
-            "used": folder.stat().st_mtime,
-        })  # fmt: skip
+        found.append(
+            {
+                "key": folder.name,
+                "teacher": abouts[0]["teacher"] if abouts else "(unfinished)",
+                "texts": abouts[0]["texts"] if abouts else 0,
+                "fields": sorted({about["field"] for about in abouts}),
+                "bytes": sum(path.stat().st_size for path in folder.iterdir() if path.is_file()),
+                "used": folder.stat().st_mtime,
+            }
+        )
     return found
 
 

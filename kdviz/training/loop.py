@@ -64,9 +64,8 @@ def one_step(run: Context, scheduled: ScheduledPhase, step: int, needs, student_
         teacher["perturbed"] = run.teacher_fields(batch, needs, **replaced)
         student["perturbed"] = run.student_fields(batch, student_needs, **replaced)
     terms = method.loss(student, teacher, batch, run)
-    for name, weight in method.weights(terms, run).items():
-        terms[name] = terms[name] * weight
-    terms = {name: term.mean() for name, term in terms.items()}
+    weights = method.weights(terms, run)
+    terms = {name: (term * weights[name] if name in weights else term).mean() for name, term in terms.items()}
     loss = torch.stack(list(terms.values())).sum()
 
     run.optimizer.zero_grad(set_to_none=True)

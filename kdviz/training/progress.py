@@ -84,7 +84,8 @@ class Progress:
         from IPython.display import HTML, display
 
         text = f"{self.title} · {at.phase} · step {at.step + 1:,} of {at.steps:,} · {self._note}"
-        bar = f'<progress max="{at.steps}" value="{at.step + 1}" aria-label="training steps" style="width:100%"></progress>'
+        size = f'max="{at.steps}" value="{at.step + 1}"'
+        bar = f'<progress {size} aria-label="training steps" style="width:100%"></progress>'
         view = HTML(f"<div>{html.escape(text)}<br>{bar}{sketch(history.shown())}</div>")
         if self._handle is None:
             self._handle = display(view, display_id=True)

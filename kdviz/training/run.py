@@ -61,7 +61,7 @@ class Run:
         return history_figure(self.history, self.label)
 
     def save(self, folder) -> Path:
-        """Write student, tensors (safetensors) and tables (JSON). ``run.json`` comes last: without it there is no run."""
+        """Write student, tensors (safetensors) and tables (JSON). ``run.json`` comes last: without it there is none."""
         folder = Path(folder)
         self.student.save(folder / "student")
         tensors = {
@@ -71,12 +71,17 @@ class Run:
         }
         checkpoint.save(folder / "tensors.safetensors", tensors)
         about = {
-            "label": self.label, "settings": self.settings, "info": self.info, "scores": self.scores,
+            "label": self.label,
+            "settings": self.settings,
+            "info": self.info,
+            "scores": self.scores,
             "history": {
                 "columns": list(self.history),
-                "data": [[None if pd.isna(v) else v for v in row] for row in self.history.astype(object).to_numpy().tolist()],
+                "data": [
+                    [None if pd.isna(v) else v for v in row] for row in self.history.astype(object).values.tolist()
+                ],
             },
-        }  # fmt: skip
+        }
         write_whole(folder / "run.json", json.dumps(about, indent=1).encode())
         return folder
 
@@ -106,7 +111,8 @@ class Run:
     def __repr__(self) -> str:
         parts = [f"{name} {s['accuracy']:.3f} [{s['low']:.3f}, {s['high']:.3f}]" for name, s in self.scores.items()]
         seconds = self.info.get("seconds", 0)
-        return f"{self.label}: {len(self.history):,} steps in {seconds:,.0f} s; accuracy {', '.join(parts) or 'not scored'}"
+        scored = ", ".join(parts) or "not scored"
+        return f"{self.label}: {len(self.history):,} steps in {seconds:,.0f} s; accuracy {scored}"
 
 
 def history_table(rows: list[dict]) -> pd.DataFrame:

@@ -61,17 +61,29 @@ class Snapshots:
 
 def _to_dict(states: States) -> dict:
     return {
-        "name": states.name, "role": states.role, "texts": list(states.texts), "labels": list(states.labels),
-        "tokens": [list(tokens) for tokens in states.tokens], "notes": list(states.notes),
-        "mask": states.mask.to(torch.uint8), "hidden": states.hidden, "logits": states.logits,
+        "name": states.name,
+        "role": states.role,
+        "texts": list(states.texts),
+        "labels": list(states.labels),
+        "tokens": [list(tokens) for tokens in states.tokens],
+        "notes": list(states.notes),
+        "mask": states.mask.to(torch.uint8),
+        "hidden": states.hidden,
+        "logits": states.logits,
         "layer_map": states.layer_map and [list(layers) for layers in states.layer_map],
-    }  # fmt: skip
+    }
 
 
 def _from_dict(saved: dict) -> States:
     return States(
-        name=saved["name"], role=saved["role"], texts=tuple(saved["texts"]), labels=tuple(saved["labels"]),
-        tokens=tuple(tuple(tokens) for tokens in saved["tokens"]), notes=tuple(saved["notes"]),
-        mask=saved["mask"].bool(), hidden=saved["hidden"], logits=saved["logits"],
+        name=saved["name"],
+        role=saved["role"],
+        texts=tuple(saved["texts"]),
+        labels=tuple(saved["labels"]),
+        tokens=tuple(tuple(tokens) for tokens in saved["tokens"]),
+        notes=tuple(saved["notes"]),
+        mask=saved["mask"].bool(),
+        hidden=saved["hidden"],
+        logits=saved["logits"],
         layer_map=saved.get("layer_map") and tuple(map(tuple, saved["layer_map"])),
-    )  # fmt: skip
+    )

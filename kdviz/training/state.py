@@ -18,7 +18,7 @@ TRAINING_SPLITS = ("train", "transfer")
 PRECISIONS = (None, "no", "bf16", "fp16")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """How a run trains, whatever its method: the defaults of `kdviz.distill`, which says what each is for."""
 

@@ -35,7 +35,7 @@ class Live:
 
 
 class Cached(Live):
-    """Fields of the table's rows come from disk; what is missing there is computed first, in one pass of the teacher."""
+    """Fields of the table's rows come from disk; what is missing there is computed first, in one pass."""
 
     def __init__(self, model, device, forward, table, dtype: str, say):
         super().__init__(model, device, forward)

@@ -9,7 +9,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from kdviz.training import state as context
 from kdviz.training.memory import set_aside
 from tests.unit.training import tiny
 
@@ -36,12 +35,3 @@ def test_mapped_weights_leave_the_process_and_come_back(tmp_path):
     else:
         set_aside(model)
     assert model["a"][123] == -1.0 and model["a"].detach().double().sum().item() == total - 124.0
-
-
-def test_a_teacher_whose_answers_are_cached_is_set_aside(monkeypatch):
-    aside = []
-    monkeypatch.setattr(context, "set_aside", aside.append)
-    tiny.distill()
-    assert aside == [tiny.teacher()]
-    tiny.distill(cache=False)
-    assert len(aside) == 1
