@@ -122,7 +122,7 @@ class Context(Protocol):
         """Put something with state_dict and load_state_dict (a generator, its optimiser) into checkpoints. In setup."""
 
     def add_rows(self, dataset) -> range:
-        """More texts (columns text[, text_b][, label]), teacher fields included; returns their row numbers. In setup."""
+        """More texts (columns text[, text_b][, label]), teacher fields included; returns their numbers. In setup."""
 
     def rows(self, index: Tensor) -> Batch:
         """The batch of these row numbers: train first, then transfer, then what add_rows added."""
