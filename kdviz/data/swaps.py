@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from itertools import permutations
 
 from kdviz.data import augment
+from kdviz.data.files import TEXTS
 from kdviz.data.words import lexicon
 
 Renaming = Mapping[str, str]
@@ -41,6 +42,11 @@ def delete(row: Row, word: str) -> Row:
                 text = text[:start] + text[end:]
         left.append(re.sub(r"\s+", " ", text).strip())
     return tuple(left)
+
+
+def texts(dataset) -> list[Row]:
+    """The texts of a split, row by row."""
+    return list(zip(*(dataset[name][:] for name in TEXTS if name in dataset.column_names), strict=True))
 
 
 def words(row: Row) -> list[str]:

@@ -17,5 +17,14 @@ from kdviz.robustness.attacks import Attack, Fooled, Judgement, attack, judge, p
 from kdviz.robustness.words import Candidates, candidates, neighbours
 
 __all__ = [
-    "Attack", "Candidates", "Fooled", "Judgement", "accuracy", "attack", "candidates", "judge", "neighbours", "pooled",
-]  # fmt: skip
+    "Attack",
+    "Candidates",
+    "Fooled",
+    "Judgement",
+    "accuracy",
+    "attack",
+    "candidates",
+    "judge",
+    "neighbours",
+    "pooled",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import datasets
@@ -18,15 +18,18 @@ from kdviz.data.task import Task
 from kdviz.losses.logits import UNLABELLED
 from kdviz.models.model import Model
 from kdviz.models.predict import accuracy, predict
-from kdviz.robustness.words import BOUND, RULE, Candidates, columns
+from kdviz.robustness.words import BOUND, RULE, Candidates
 
 SPLITS_OF_TRAINING = ("train", "transfer", "dev")
 
 
 @dataclass(frozen=True)
 class Fooled:
-    """An adversarial text: before and after (one text, or two of a pair), its true class, its row in the attacked split,
-    how many words changed, and whether the grammar's "rule" or a similarity "bound" vouches for the class."""
+    """An adversarial text.
+
+    before, after : one text, or two of a pair      label : the true class      row : in the attacked split
+    changed : how many words      kept : whether the grammar's "rule" or a similarity "bound" vouches for the class
+    """
 
     before: swaps.Row
     after: swaps.Row
@@ -58,8 +61,8 @@ class Attack:
         changed = sum(one.changed for one in self.found) / max(1, len(self.found))
         rule = sum(one.kept == RULE for one in self.found)
         return (
-            f"{self.model}: {self.success:.1%} of {self.attempted} rows fooled it, {changed:.1f} words changed on average; "
-            f"the label is kept by the rules in {rule}, by similarity in {len(self.found) - rule}"
+            f"{self.model}: {self.success:.1%} of {self.attempted} rows fooled it, {changed:.1f} words changed on "
+            f"average; the label is kept by the rules in {rule}, by similarity in {len(self.found) - rule}"
         )
 
 
@@ -84,7 +87,7 @@ def attack(model: Model, dataset, candidates: Candidates, *, share: float = 0.4,
     if not 0 < share <= 1:
         raise ValueError(f"share={share}: the share of words that may be changed, above 0 and up to 1")
     dataset = dataset if limit is None else dataset.select(range(min(limit, len(dataset))))
-    rows, labels = _rows(dataset), dataset["label"][:]
+    rows, labels = swaps.texts(dataset), dataset["label"][:]
     if UNLABELLED in labels:
         raise ValueError(f"{labels.count(UNLABELLED)} of {len(labels)} rows have no label: attack a labelled split")
     before = probabilities(model, rows)
@@ -110,8 +113,11 @@ def attack(model: Model, dataset, candidates: Candidates, *, share: float = 0.4,
 def _search(
     row: swaps.Row, label: int, sure: float, candidates: Candidates, share: float
 ) -> Generator[list[swaps.Row], torch.Tensor, tuple[swaps.Row, int, str] | None]:
-    """The attack on one row as a conversation: it yields rows, is sent the model's probabilities, and returns the row
-    that fools the model, how many words changed and what vouches for its label; or None. So all rows of a split are asked about together."""
+    """The attack on one row, as a conversation, so that the model reads the rows of all searches together.
+
+    It yields rows and is sent their class probabilities. Returns the row that fools the model, how many words changed
+    and what vouches for its label; or None.
+    """
     present = swaps.words(row)
     open_ = [word for word in dict.fromkeys(present) if candidates.renamings(word)]
     if not open_:
@@ -155,11 +161,11 @@ def pooled(attacks: Sequence[Attack]) -> datasets.Dataset:
             found.setdefault(text.after, (text, set()))[1].add(one.model)
     if not found:
         raise ValueError("no attack fooled its model: there is nothing to pool; attack more texts or change more words")
-    columns = {name: list(texts) for name, texts in zip(("text", "text_b"), zip(*found))}
-    return datasets.Dataset.from_dict(columns | {
-        "label": [text.label for text, _ in found.values()], "kept": [text.kept for text, _ in found.values()],
-        "against": [", ".join(sorted(names)) for _, names in found.values()],
-    })  # fmt: skip
+    rows = [
+        dict(zip(TEXTS, text.after), label=text.label, kept=text.kept, against=", ".join(sorted(names)))
+        for text, names in found.values()
+    ]
+    return datasets.Dataset.from_list(rows)
 
 
 @dataclass(frozen=True)
@@ -183,10 +189,8 @@ class Judgement:
         for one, (name, model) in zip(self.attacks, self.models.items(), strict=True):
             right = predict(model, encode_split(self.pool, model.tokenizer)).argmax(-1).numpy() == labels
             foreign = np.array([bool(names - {name}) for names in against])
-            rows.append({
-                "model": name, **self.scores[name], "own_attack": one.success, "pool": right.mean(),
-                "pool_rule": _mean(right[rule]), "others": _mean(right[foreign]),
-            })  # fmt: skip
+            pool = {"pool": right.mean(), "pool_rule": _mean(right[rule]), "others": _mean(right[foreign])}
+            rows.append({"model": name, **self.scores[name], "own_attack": one.success, **pool})
         return pd.DataFrame(rows)
 
 
@@ -204,8 +208,10 @@ def judge(
     limit : rows of test that are attacked, None for all      share : see `attack`
     splits : splits to score as well, None for all that are not trained on
     """
-    found = [attack(model, task["test"], candidates, limit=limit, share=share) for model in models.values()]
-    attacks = tuple(Attack(name, one.attempted, one.found, one.queries) for name, one in zip(models, found))
+    attacks = tuple(
+        replace(attack(model, task["test"], candidates, limit=limit, share=share), model=name)
+        for name, model in models.items()
+    )
     splits = [name for name in task.splits if name not in SPLITS_OF_TRAINING] if splits is None else splits
     scores = {name: {split: accuracy(model, task[split]) for split in splits} for name, model in models.items()}
     return Judgement(models, attacks, pooled(attacks), scores)
@@ -213,7 +219,3 @@ def judge(
 
 def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else float("nan")
-
-
-def _rows(dataset) -> list[swaps.Row]:
-    return list(zip(*(dataset[name][:] for name in columns(dataset)), strict=True))

@@ -20,13 +20,13 @@ SHORTEST = 3  # letters of a word that a neighbour may replace, where no grammar
 STEM = 3  # letters: a neighbour that begins like the word is most often a form of it ("acting", "act")
 # where no grammar says so: words that make sentences, and that no similarity may touch
 FUNCTION_WORDS = frozenset(
-    "about above after again all also although among and another any anyone are around because been before behind being "
-    "below between both but can cannot could did does doing down during each either enough even ever every everyone few "
-    "for from had half hardly has have having her here him his how however its itself just least less like little many "
-    "may might more most much must neither never nobody none nor not nothing now off once one only other our out over own "
-    "perhaps rather same several shall she should since some still such than that the their them then there these they "
-    "this those though through too toward twice two under unless until upon very was were what when where whether which "
-    "while who whom whose why will with within without would yet you your".split()
+    "about above after again all also although among and another any anyone are around because been before behind "
+    "being below between both but can cannot could did does doing down during each either enough even ever every "
+    "everyone few for from had half hardly has have having her here him his how however its itself just least less "
+    "like little many may might more most much must neither never nobody none nor not nothing now off once one only "
+    "other our out over own perhaps rather same several shall she should since some still such than that the their "
+    "them then there these they this those though through too toward twice two under unless until upon very was were "
+    "what when where whether which while who whom whose why will with within without would yet you your".split()
 )
 
 
@@ -82,8 +82,8 @@ def candidates(
     if task.folder:
         open_, closed = sorted(swaps.unread(task.name)), swaps.known(task.name)
     else:
-        texts = [text for split in task.splits.values() for name in columns(split) for text in split[name][:]]
-        every = {word for word in swaps.words(tuple(texts)) if len(word) >= SHORTEST and word.isalpha()}
+        rows = [row for split in task.splits.values() for row in swaps.texts(split)]
+        every = {word for row in rows for word in swaps.words(row) if len(word) >= SHORTEST and word.isalpha()}
         open_, closed = sorted(every - FUNCTION_WORDS), FUNCTION_WORDS
     near = neighbours(reader, open_, most=most, like=like, closed=closed)
     bound = {word: tuple({word: other} for other, _ in found) for word, found in near.items() if found}
@@ -93,7 +93,7 @@ def candidates(
 def neighbours(
     model: Model, words: Sequence[str], *, most: int = 6, like: float = 0.45, closed: frozenset[str] = frozenset()
 ) -> dict[str, list[tuple[str, float]]]:
-    """word -> [(neighbour, cosine), …] in the model's word table, nearest first; [] for a word that is no token of its own.
+    """word -> [(neighbour, cosine), …] in the model's word table, nearest first; [] for a word that is no token.
 
     Neighbours are whole words of letters, at least `like` near, with the same ending -s or not [ours: a stand-in for
     TextFooler's part of speech], none that begins like it (three letters), and none of `closed`.
@@ -121,8 +121,3 @@ def neighbours(
             if other[:STEM] != word[:STEM] and other.endswith("s") == word.endswith("s"):
                 found[word].append((other, cosine))
     return found
-
-
-def columns(dataset) -> list[str]:
-    """The text columns of a split."""
-    return [name for name in ("text", "text_b") if name in dataset.column_names]

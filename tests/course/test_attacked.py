@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 import kdviz as kd
+from data.make import attacks
 from kdviz import cli
 from kdviz.course import attacked, results
 from kdviz.data import swaps
@@ -15,19 +16,15 @@ from tests.unit.test_robustness import Bag
 from tests.unit.training import tiny
 
 
-def texts(split) -> list[tuple[str, ...]]:
-    return list(zip(*(split[name][:] for name in ("text", "text_b") if name in split.column_names), strict=True))
-
-
 @pytest.mark.parametrize("name", results.TASKS)
 def test_every_recorded_text_is_a_test_text_renamed_by_rule(name):
     pool, task = attacked.recorded_pool(name), kd.load_task(name)
-    first = task["test"].select(range(attacked.TEXTS))
-    rules, fresh = swaps.by_rule(name), texts(pool)
+    first = task["test"].select(range(attacks.TEXTS))
+    rules, fresh = swaps.by_rule(name), swaps.texts(pool)
     assert set(pool["kept"][:]) == {"rule"} and len(set(fresh)) == len(fresh) > 300
     named = {one for names in pool["against"][:] for one in names.split(", ")}
     assert named == set(attacked.AGAINST)
-    assert not set(fresh) & {row for split in task.splits.values() for row in texts(split)}
+    assert not set(fresh) & {row for split in task.splits.values() for row in swaps.texts(split)}
     # a word may become two ("slightly", "a bit"): what is not renamed must stand in the text that it was made from
     known = {
         word
@@ -37,7 +34,7 @@ def test_every_recorded_text_is_a_test_text_renamed_by_rule(name):
         for word in " ".join(pair).split()
     }
     kept = lambda row: [word for word in swaps.words(row) if word not in known | {"a", "an"}]  # noqa: E731
-    origins = {(tuple(kept(row)), label) for row, label in zip(texts(first), first["label"][:], strict=True)}
+    origins = {(tuple(kept(row)), label) for row, label in zip(swaps.texts(first), first["label"][:], strict=True)}
     assert {(tuple(kept(row)), label) for row, label in zip(fresh, pool["label"][:], strict=True)} <= origins
 
 
@@ -51,18 +48,18 @@ def test_attackers_have_a_seed_that_no_recorded_row_has():
 def test_what_fooled_any_student_is_pooled_and_written(tmp_path):
     task = kd.load_task("reviews")
     students = {"first": Bag(task.labels), "second": Bag(task.labels)}
-    attacks = attacked.make_pool(task, students, tmp_path / "pool.parquet", texts=60)
+    made = attacks.make_pool(task, students, tmp_path / "pool.parquet", texts=60)
     plain = attack(students["first"], task["test"], Candidates(swaps.by_rule("reviews")), limit=60)
-    assert [(one.model, one.found) for one in attacks] == [("first", plain.found), ("second", plain.found)]
+    assert [(one.model, one.found) for one in made] == [("first", plain.found), ("second", plain.found)]
     assert plain.found and [path.name for path in tmp_path.iterdir()] == ["pool.parquet"]
     written = kd.data.files.read_table(tmp_path / "pool.parquet").to_pydict()
-    known = {row for split in task.splits.values() for row in texts(split)}
-    whole = pooled(attacks).to_pandas()
+    known = {row for split in task.splits.values() for row in swaps.texts(split)}
+    whole = pooled(made).to_pandas()
     assert written == whole[[(text,) not in known for text in whole["text"]]].to_dict("list") and set(
         written["against"]
     ) == {"first, second"}
     with pytest.raises(ValueError, match="which words of 'tiny' may be exchanged"):
-        attacked.make_pool(tiny.task(), students, tmp_path / "none.parquet")
+        attacks.make_pool(tiny.task(), students, tmp_path / "none.parquet")
 
 
 def test_the_command_trains_attacks_and_tells(tmp_path, monkeypatch, capsys):
