@@ -79,4 +79,4 @@ def comparison_figure(table: pd.DataFrame, split: str) -> go.Figure:
     figure.update_layout(height=140 + 34 * len(rows), margin={"t": 56, "r": 16, "b": 48})
     best = rows.iloc[-1]
     alt = f"Accuracy on {split} of {len(rows)} methods; highest is {best['method']} with {100 * best['mean']:.1f} %."
-    return theme.finish(figure, f"Accuracy on {theme.text(split)}: where intervals overlap, seeds decide", alt)
+    return theme.finish(figure, f"Accuracy on {theme.text(split)}: judge two methods by their paired difference", alt)
