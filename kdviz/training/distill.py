@@ -16,6 +16,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from kdviz import fields
+from kdviz.analysis import wilson
 from kdviz.data.batches import Rows
 from kdviz.methods.base import Method
 from kdviz.methods.kd import KD
@@ -23,7 +24,7 @@ from kdviz.training import checkpoint
 from kdviz.training.cache import fingerprint
 from kdviz.training.context import Context
 from kdviz.training.loop import train
-from kdviz.training.metrics import evaluate, wilson
+from kdviz.training.metrics import evaluate
 from kdviz.training.phases import schedule_phases
 from kdviz.training.progress import Progress
 from kdviz.training.run import Run, history_table

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch.nn import functional as F
 
+from kdviz.analysis import macro_f1
 from kdviz.data.batches import UNLABELLED, Rows
 from kdviz.models.predict import predict
 
@@ -26,21 +25,6 @@ def evaluate(model, rows: Rows, accelerator=None) -> tuple[dict[str, float], tor
     scores = {
         "accuracy": (guesses == labels).double().mean().item(),
         "loss": F.cross_entropy(chosen.double(), labels).item(),
-        "macro_f1": macro_f1(guesses, labels, logits.shape[1]),
+        "macro_f1": macro_f1(guesses, labels),
     }
     return scores, logits
-
-
-def macro_f1(guesses: torch.Tensor, labels: torch.Tensor, classes: int) -> float:
-    """Mean over the classes that occur of 2·hits / (guessed + true)."""
-    hits = torch.bincount(labels[guesses == labels], minlength=classes).double()
-    total = torch.bincount(guesses, minlength=classes) + torch.bincount(labels, minlength=classes)
-    occurs = total > 0
-    return (2 * hits[occurs] / total[occurs]).mean().item()
-
-
-def wilson(share: float, count: int, z: float = 1.959964) -> tuple[float, float]:
-    """95 % interval of a share seen in `count` trials (Wilson 1927)."""
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return max(0.0, middle - half), min(1.0, middle + half)

@@ -215,25 +215,3 @@ def test_recorded_rows_are_chosen_and_compared(tmp_path, monkeypatch):
         kd.compare(pd.concat([rows, rows.assign(labels=0.2)]))
     with pytest.raises(ValueError, match="at least one row"):
         kd.compare(rows[:0])
-
-
-def test_methods_are_recommended_only_where_intervals_separate():
-    luck = [0.0, 0.04, -0.03, 0.02, -0.01]
-    scores = {
-        "labels only": [0.30 + x for x in luck],
-        "KD": [0.50 + x for x in luck],
-        "CKD": [0.505 + x + y for x, y in zip(luck, [0.02, -0.02, 0.01, -0.01, 0.0])],
-    }
-    rows = pd.DataFrame([
-        {"task": "reviews", "labels": 0.05, "method": name, "seed": seed, "test": value, "adversarial": 0.3}
-        for name, values in scores.items() for seed, value in enumerate(values)
-    ])
-    found = kd.recommend(rows)
-    assert [(row.better, row.worse) for row in found.pairs.itertuples()] == [("CKD", "labels only"), ("KD", "labels only")]
-    assert found.unbeaten == ["KD", "CKD"]
-    apart = [a - b for a, b in zip(scores["CKD"], scores["labels only"])]
-    assert (found.pairs.loc[0, "low"], found.pairs.loc[0, "high"]) == pytest.approx(interval(apart, 1 - 0.05 / 3))
-    assert "KD is better than labels only (+20.0)" in repr(found)
-    assert "cannot be" not in repr(found) and "No two methods can be told apart" in repr(kd.recommend(rows, "adversarial"))
-    with pytest.raises(ValueError, match="labels only and KD have 2 seeds in common"):
-        kd.recommend(rows[(rows["seed"] < 2) | (rows["method"] != "KD")])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
+
+from kdviz import analysis
 
 VERDICTS = ("seen here", "not seen here", "too noisy to tell")
 
@@ -28,14 +30,11 @@ class Interval:
 
 def interval(values: Sequence[float]) -> Interval:
     """Mean ± 95 % interval of two or more values, one per seed. The interval covers the luck of the seeds only."""
-    from scipy.stats import t
-
     if len(values) < 2:
         raise ValueError(f"{len(values)} value: an interval needs runs with two seeds or more")
     if not all(map(math.isfinite, values)):
         raise ValueError(f"scores must be finite, got {list(values)}: did a run diverge?")
-    half = t.ppf(0.975, len(values) - 1) * stdev(values) / math.sqrt(len(values))
-    return Interval(fmean(values), float(half))
+    return Interval(fmean(values), analysis.half_width(values))
 
 
 def claim(text: str, scores: Mapping[str, Sequence[float]], new: str, old: str, *, better: str = "higher") -> str:
@@ -69,14 +68,18 @@ def claims(rows, wanted: Mapping[str, tuple[str, str]], split: str = "test") -> 
         raise ValueError(f"no split {split!r} in these rows, whose columns are {', '.join(map(str, rows))}")
     seeds = {name: group.set_index("seed")[split].sort_index() for name, group in rows.groupby("method", sort=False)}
     scores = {name: values.tolist() for name, values in seeds.items()}
-    about = f"{rows['task'].iloc[0]}, {rows['labels'].iloc[0]:.0%} of the labels, {rows['seed'].nunique()} seeds, {split}"
+    about = (
+        f"{rows['task'].iloc[0]}, {rows['labels'].iloc[0]:.0%} of the labels, {rows['seed'].nunique()} seeds, {split}"
+    )
     print(f"{about}: mean ± 95 % interval, differences seed by seed")
     verdicts = {}
     for text, (new, old) in wanted.items():
         if missing := [name for name in (new, old) if name not in scores]:
             raise ValueError(f"no {', '.join(missing)} in these rows, which hold {', '.join(scores)}")
         if list(seeds[new].index) != list(seeds[old].index):
-            raise ValueError(f"{new} has the seeds {list(seeds[new].index)}, {old} {list(seeds[old].index)}: pairs need the same")
+            raise ValueError(
+                f"{new} has the seeds {list(seeds[new].index)}, {old} {list(seeds[old].index)}: pairs need the same"
+            )
         gain, verdicts[text] = _judge(scores, new, old, "higher")
         print(f"  {text}: {verdicts[text]}")
         print(f"      {new} {interval(scores[new])}, {old} {interval(scores[old])}, difference {gain}")
