@@ -13,30 +13,22 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from data.make.adapt import TARGETS, _commit, _versions, save_adapter
+from data.make import low_rank
+from kdviz.data.batches import Order
 from kdviz.data.load import EMBEDDED, load_task
 from kdviz.disk import file_sha256, write_whole
 from kdviz.models.masked_words import MaskedWords, encoder
-from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer
+from kdviz.models.tokenizers import load_tokenizer
 from kdviz.paths import data_dir
 from kdviz.states import text_to_ids
 
-SETTINGS = {
-    "rank": 8,
-    "alpha": 16,
-    "rate": 2e-3,
-    "warm_up": 0.06,
-    "batch_size": 32,
-    "decay": 0.01,
-    "clip": 1.0,
-    "hidden": 0.3,
-}
+SETTINGS = low_rank.SETTINGS | {"rate": 2e-3, "hidden": 0.3}
 HELD_OUT = 1000  # sentences of dev that are measured
-POOL = 40  # batches that are sorted by length together
 
 
 def sentences(splits, most: int | None = None, seed: int = 0) -> list[str]:
@@ -56,7 +48,7 @@ def rows_of(texts, tokenizer) -> list[torch.Tensor]:
 
 
 class Hider:
-    """Shows a share of a batch's words as [MASK]. Only whole words: one token, and the next one goes on with none of it."""
+    """Shows a share of a batch's words as [MASK]. Only whole words: one token, and the next one is no part of it."""
 
     def __init__(self, tokenizer, share: float):
         tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
@@ -80,7 +72,7 @@ class Hider:
 
 @torch.inference_mode()
 def held_out(model: MaskedWords, rows, hider: Hider, place: torch.Tensor, commonest: int) -> dict:
-    """Share of hidden words that are guessed: by the model (first of its list, among its first five), by the unigram."""
+    """Share of hidden words that are guessed: by the model (its first guess, its first five), by the unigram."""
     model.eval()
     generator, right, five, blind, count = torch.Generator().manual_seed(1), 0, 0, 0, 0
     for start in range(0, len(rows), 64):
@@ -93,11 +85,13 @@ def held_out(model: MaskedWords, rows, hider: Hider, place: torch.Tensor, common
 
 
 def train(*, steps: int, seed: int, out: Path | None = None, most: int | None = None, **changes) -> dict:
-    """Train, write adapter, head and log; returns the log. `out` replaces ``data/masked_words``, `most` cuts the texts."""
-    from peft import LoraConfig, get_peft_model
+    """Train, write adapter, head and log; returns the log.
+
+    out : replaces ``data/masked_words``      most : cuts the number of texts
+    """
     from safetensors.torch import save
 
-    settings, commit, began, tokenizer = SETTINGS | changes, _commit(), time.process_time(), load_tokenizer()
+    settings, made_at, began, tokenizer = SETTINGS | changes, low_rank.commit(), time.process_time(), load_tokenizer()
     folder, hider = out or data_dir() / "masked_words", Hider(tokenizer, settings["hidden"])
     rows = rows_of(sentences(("train", "transfer"), most), tokenizer)
     unseen = rows_of(sentences(("dev",), min(HELD_OUT, most or HELD_OUT)), tokenizer)
@@ -109,61 +103,39 @@ def train(*, steps: int, seed: int, out: Path | None = None, most: int | None = 
     place = torch.full((len(tokenizer),), -1)
     place[words] = torch.arange(len(words))
     torch.manual_seed(seed)
-    lora = LoraConfig(r=settings["rank"], lora_alpha=settings["alpha"], lora_dropout=0.0, target_modules=TARGETS)
-    adapted = get_peft_model(encoder(), lora)
-    model = MaskedWords(adapted.base_model.model, tokenizer, words)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=settings["rate"], weight_decay=settings["decay"], fused=True)
-    warm = max(1, round(settings["warm_up"] * steps))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min((s + 1) / warm, (steps - s) / max(1, steps - warm))
-    )
-    generator, history, total, queue = torch.Generator().manual_seed(seed), [], 0.0, []
+    adapted = low_rank.with_low_rank(encoder(), settings)
+    model = MaskedWords(adapted.base_model.model, tokenizer, words).eval()  # no dropout: low rank restrains enough
+    update = low_rank.updates(model.parameters(), steps, settings)
+    order = Order(np.arange(len(rows)), np.array(list(map(len, rows))), settings["batch_size"], seed, phase=0)
+    generator, history, total = torch.Generator().manual_seed(seed), [], 0.0
     for step in range(1, steps + 1):
-        if not queue:
-            queue = _batches(rows, settings["batch_size"], generator)
-        model.eval()  # no dropout: low rank restrains enough
-        shown, mask, hidden, ids = hider([rows[row] for row in queue.pop()], generator)
+        shown, mask, hidden, ids = hider([rows[row] for row in order[step - 1]], generator)
         loss = F.cross_entropy(model(shown, mask, hidden), place[ids])
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, settings["clip"])
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
+        update(loss)
         total += loss.item()
         if step % 50 == 0 or step == steps:
             since = step - (history[-1]["step"] if history else 0)
             history.append({"step": step, "loss": total / since, "cpu_seconds": time.process_time() - began})
             total = 0.0
             print(json.dumps(history[-1]), flush=True)
-    save_adapter(adapted, folder)
-    head = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor.int()) for name, tensor in model.head().items()
-    }
+    low_rank.save_adapter(adapted, folder)
+    head = {key: (value.half() if value.is_floating_point() else value.int()) for key, value in model.head().items()}
     write_whole(folder / "head.safetensors", save(head))
     model.put_head(head)  # measured as it is stored
-    files = ("adapter_config.json", "adapter_model.safetensors", "head.safetensors")
-    log = {
-        "command": f"python -m data.make.masked_words --steps {steps} --seed {seed}", "commit": commit,
-        "versions": _versions(), "settings": settings, "base_sha256": WEIGHTS_SHA256,
-        "data_sha256": {f"{task}/{split}": file_sha256(data_dir() / task / f"{split}.parquet")
-                        for task in EMBEDDED for split in ("train", "transfer", "dev")},
-        "sentences": len(rows), "words": len(words), "steps": history,
-        "held_out": held_out(model, unseen, hider, place, commonest) | {"sentences": len(unseen)},
-        "cpu_seconds": time.process_time() - began, "sha256": {name: file_sha256(folder / name) for name in files},
-    }  # fmt: skip
-    write_whole(folder / "log.json", json.dumps(log, indent=1).encode())
-    return log
-
-
-def _batches(rows, size: int, generator) -> list[list[int]]:
-    """One pass over all rows: shuffled, then similar lengths together; the batches in any order."""
-    order = torch.randperm(len(rows), generator=generator).tolist()
-    made = []
-    for start in range(0, len(order), size * POOL):
-        near = sorted(order[start : start + size * POOL], key=lambda row: len(rows[row]))
-        made += [near[begin : begin + size] for begin in range(0, len(near), size)]
-    return [made[place] for place in torch.randperm(len(made), generator=generator).tolist()]
+    read = [data_dir() / task / f"{split}.parquet" for task in EMBEDDED for split in ("train", "transfer", "dev")]
+    return low_rank.write_log(
+        folder,
+        f"python -m data.make.masked_words --steps {steps} --seed {seed}",
+        made_at,
+        settings,
+        [folder / name for name in ("adapter_config.json", "adapter_model.safetensors", "head.safetensors")],
+        data_sha256={f"{path.parent.name}/{path.stem}": file_sha256(path) for path in read},
+        sentences=len(rows),
+        words=len(words),
+        steps=history,
+        held_out=held_out(model, unseen, hider, place, commonest) | {"sentences": len(unseen)},
+        cpu_seconds=time.process_time() - began,
+    )
 
 
 def main(argv: list[str] | None = None) -> None:

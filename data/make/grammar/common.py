@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SPLITS = ("train", "transfer", "dev", "test", "ood_lexicon", "ood_natural", "adversarial")
-UNLABELLED = -100
+from kdviz.data.task import SPLITS
+from kdviz.disk import write_whole
+
 _HERE = Path(__file__).resolve()
 
 
@@ -93,11 +94,10 @@ def read_tsv(path: Path, columns: tuple[str, ...]) -> list[dict]:
 
 
 def write_split(path: Path, rows: list[dict], schema: pa.Schema) -> None:
-    """One Parquet file (zstd), written beside its place and moved there whole."""
-    table = pa.Table.from_pylist(rows, schema=schema)
-    temporary = path.with_name(path.name + ".tmp")
-    pq.write_table(table, temporary, compression="zstd", compression_level=19, write_page_checksum=True)
-    os.replace(temporary, path)
+    """One Parquet file (zstd), written whole."""
+    table, written = pa.Table.from_pylist(rows, schema=schema), io.BytesIO()
+    pq.write_table(table, written, compression="zstd", compression_level=19, write_page_checksum=True)
+    write_whole(path, written.getvalue())
 
 
 def with_generated(

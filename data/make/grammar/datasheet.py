@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import time
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+
+from kdviz.disk import write_whole
 
 from . import common
 
@@ -215,9 +216,7 @@ def update_readme(path: Path, measured: str) -> None:
     if old.count(BEGIN) != 1 or old.count(END) != 1:
         raise ValueError(f"{path}: expected the markers {BEGIN!r} and {END!r} once each")
     new = old.split(BEGIN)[0] + BEGIN + "\n" + measured + "\n" + END + old.split(END)[1]
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(new, encoding="utf-8")
-    os.replace(temporary, path)
+    write_whole(path, new.encode())
 
 
 def main(argv: list[str] | None = None) -> None:

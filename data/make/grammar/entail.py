@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from kdviz.losses.logits import UNLABELLED
+
 from . import common
 from .common import sentence
 from .entail_lexicon import HELD_OUT, MAIN
@@ -46,7 +48,7 @@ def _row(split, i, premise, hypothesis, label, phenomenon, rules) -> dict:
         "id": f"entail-{split}-{i:05d}",
         "text": premise,
         "text_b": hypothesis,
-        "label": common.UNLABELLED if split == "transfer" else label,
+        "label": UNLABELLED if split == "transfer" else label,
         "phenomenon": phenomenon,
         "rules": rules,
     }

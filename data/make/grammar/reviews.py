@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from kdviz.losses.logits import UNLABELLED
+
 from . import common
 from .common import sentence
 from .reviews_adversarial import TRAPS
@@ -52,7 +54,7 @@ def _capitals(text: str) -> str:
 
 
 def _row(split: str, i: int, clause: Clause, domain: str, phenomenon: str, pair: str = "") -> dict:
-    label = common.UNLABELLED if split == "transfer" else clause.value + 2
+    label = UNLABELLED if split == "transfer" else clause.value + 2
     return {
         "id": f"reviews-{split}-{i:05d}",
         "text": sentence(_capitals(clause.text)),
