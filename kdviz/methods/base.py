@@ -16,15 +16,16 @@ on all text and one for the labels:
 ...             return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
 ...         return {"logits": logits.mse(student["logits"], teacher["logits"])}
 
-`kdviz.fields` lists the fields with their shapes; docs/methods.md shows how the course's methods use the hooks.
+`kdviz.fields` lists the fields with their shapes, `kdviz.training.context` what hooks may ask of the run;
+docs/methods.md shows how the course's methods use the hooks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from kdviz import fields
 from kdviz.fields import Fields
@@ -32,8 +33,8 @@ from kdviz.losses import contextual
 
 if TYPE_CHECKING:
     from kdviz.data.batches import Batch
-    from kdviz.data.task import Task
     from kdviz.models.model import Model
+    from kdviz.training.context import Context
 
 ROWS = ("all", "labelled", "unlabelled")
 
@@ -103,62 +104,6 @@ class StepInfo:
 
 
 At = StepInfo  # a shorter name for lessons
-
-
-class Context(Protocol):
-    """What the loop offers to hooks, and to `loss`. `setup` may keep a reference to it."""
-
-    student: Model
-    teacher: Model | None  # of this phase; on the student's device only for methods with needs_live_teacher
-    task: Task
-    seed: int
-    at: StepInfo  # from the first step on
-    batch: Batch | None  # of this step
-
-    def add_module(self, name: str, module: nn.Module) -> nn.Module:
-        """Train `module` beside the student: same optimiser, clipped and checkpointed with it. Call it in setup."""
-
-    def add_state(self, name: str, thing: Any) -> Any:
-        """Put something with state_dict and load_state_dict (a generator, its optimiser) into checkpoints. In setup."""
-
-    def add_rows(self, dataset) -> range:
-        """More texts (columns text[, text_b][, label]), teacher fields included; returns their numbers. In setup."""
-
-    def rows(self, index: Tensor) -> Batch:
-        """The batch of these row numbers: train first, then transfer, then what add_rows added."""
-
-    def sample(self, split: str, size: int) -> Batch:
-        """`size` labelled rows of "train" or "dev", chosen by the seed and the step alone. Never of a test split."""
-
-    def student_fields(self, batch: Batch, needs: frozenset[str], **replaced: Tensor) -> Fields:
-        """Forward the student now. `replaced` are inputs that take the batch's place (one_hot, input_ids, …)."""
-
-    def teacher_fields(self, batch: Batch, needs: frozenset[str]) -> Fields:
-        """The teacher's fields of these rows, from the cache when there is one."""
-
-    def evaluate(self, model: nn.Module | None = None) -> dict[str, float]:
-        """Scores on dev (accuracy, loss) of `model`, None for the student."""
-
-    def weights(self) -> dict[str, Tensor]:
-        """A copy of the student's weights."""
-
-    def distill(
-        self,
-        name: str,
-        student: Model,
-        method: Method,
-        *,
-        teacher: Model | None = None,
-        task: Task | None = None,
-        epochs: int | None = None,
-    ) -> Model:
-        """A run inside this run, with its settings unless replaced; resumed with it. Returns the distilled model."""
-
-    def log(self, **numbers: float) -> None:
-        """More columns in this step's row of the history."""
-
-    def record(self, name: str, value: Tensor) -> None:
-        """Keep a tensor for a picture: run.records[name] is [(step, tensor), …], saved with the run."""
 
 
 class Method:

@@ -84,8 +84,8 @@ class Glitter(Method):
         wanted = [number for number in range(int(chosen.sum())) for _ in range(self.pool)]
         if made["source"][:] != wanted:
             raise ValueError(
-                f"copies holds {len(made)} rows, wanted are {self.pool} for each of the {int(chosen.sum())} {self.rows} "
-                f"texts, in their order: make it with augment.pool(texts, {self.pool}) "
+                f"copies holds {len(made)} rows, wanted are {self.pool} for each of the {int(chosen.sum())} "
+                f"{self.rows} texts, in their order: make it with augment.pool(texts, {self.pool}) "
                 f'from the rows "{self.rows}" of train and transfer'
             )
         self.first = ctx.add_rows(made.select_columns(columns)).start

@@ -1,43 +1,46 @@
 """The teacher's outputs on disk: the teacher reads every text once, students train without it.
 
-One folder per (teacher's weights and tokenizer, set of texts, number type); in it one Arrow file per field and
-matched layers, so that methods share what they have in common, whatever the order or the labels of the texts.
-A row holds one text without padding. Files open with ``datasets.Dataset.from_file`` as well.
+One folder per (teacher's weights and tokenizer, set of texts, number type); in it one file per field and matched layers
+(`kdviz.training.cachefile`), so that methods share what they have in common, whatever the order or labels of the texts.
 """
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
-import json
-import math
-import mmap
 import os
 import shutil
+import sys
+import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import torch
 from filelock import FileLock
 
 from kdviz import fields
 from kdviz.data.batches import Rows
-from kdviz.fields import FIELDS, compute, wanted
+from kdviz.training.cachefile import TYPES, FieldFile, FieldWriter, description, file_name
 
 LAYOUT = 2  # of the files; a change makes new caches
-TYPES = {"float32": np.float32, "float16": np.float16}
 TEACHER_BATCH = 16
-MOST_MAPPED = 4_000_000  # bytes read of a file before its pages are let go
 
 
 def cache_folder() -> Path:
-    """Where caches live: environment variable KDVIZ_CACHE, else kdviz in the user's cache folder."""
+    """Where caches live: environment variable KDVIZ_CACHE, else kdviz in the user's cache folder.
+
+    Where that cannot be written (no home, a locked one): a folder of this user among the temporary files.
+    """
     if chosen := os.environ.get("KDVIZ_CACHE"):
         return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kdviz"
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "kdviz"
+    exists = next((place for place in (folder, *folder.parents) if place.exists()), None)
+    if not folder.is_absolute() or exists is None or not os.access(exists, os.W_OK):
+        user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+        return Path(tempfile.gettempdir()) / f"kdviz-{user}"
+    return folder
 
 
 def fingerprint(model) -> str:
@@ -57,8 +60,8 @@ def name_of(model) -> str:
 class TeacherCache:
     """A teacher's fields for the rows of a run. Make one with `TeacherCache.open`."""
 
-    def __init__(self, folder: Path, fields: dict[str, _Field], position: np.ndarray, lengths: np.ndarray):
-        self.folder, self.fields = folder, fields
+    def __init__(self, folder: Path, files: dict[str, FieldFile], position: np.ndarray, lengths: np.ndarray):
+        self.folder, self.files = folder, files
         self.position, self.lengths = position, lengths  # row -> place in the files; row -> tokens
 
     @classmethod
@@ -93,12 +96,12 @@ class TeacherCache:
         folder = cache_folder() / "teachers" / key
         folder.mkdir(parents=True, exist_ok=True)
         texts = np.array([first[digest] for digest in ordered])
-        names = {field: _name(field, layers) for field in sorted(needs)}
+        names = {field: file_name(field, layers) for field in sorted(needs)}
         with FileLock(folder / ".lock"):
-            opened = {field: _Field.open(folder / name, say) for field, name in names.items()}
+            opened = {field: FieldFile.open(folder / name, say) for field, name in names.items()}
             if missing := [field for field, found in opened.items() if found is None]:
                 _write(folder, {f: names[f] for f in missing}, teacher, rows, texts, layers, dtype, device, say)
-                opened |= {field: _Field.open(folder / names[field], say) for field in missing}
+                opened |= {field: FieldFile.open(folder / names[field], say) for field in missing}
             os.utime(folder)
         position = np.array([place[digest] for digest in digests])
         return cls(folder, opened, position, rows.lengths)
@@ -107,83 +110,15 @@ class TeacherCache:
         """Fields of these rows (their numbers), padded with 0 to the longest: name -> (B, …) float32."""
         index = np.asarray(index)
         places, lengths = self.position[index].tolist(), self.lengths[index].tolist()
-        made = {name: torch.from_numpy(self.fields[name].gather(places, lengths)) for name in sorted(needs)}
+        made = {name: torch.from_numpy(self.files[name].gather(places, lengths)) for name in sorted(needs)}
         return {name: tensor.to(device, non_blocking=True) for name, tensor in made.items()}
 
 
-@dataclass
-class _Field:
-    """One Arrow file, memory-mapped: `parts` are flat views of its record batches in `memory`."""
-
-    memory: mmap.mmap
-    parts: list[np.ndarray]
-    starts: np.ndarray  # place -> where its numbers begin in their part
-    part_of: np.ndarray  # place -> part
-    shape: tuple[int | None, ...]  # of one text; None for the number of tokens
-    read: int = 0  # bytes since the mapped pages were last let go
-
-    @classmethod
-    def open(cls, path: Path, say) -> _Field | None:
-        """None when the file is not there, not whole, or not what its description says (it is then removed)."""
-        about_path = path.with_suffix(".json")
-        if not about_path.exists():
-            return None
-        trouble = None
-        try:
-            about = json.loads(about_path.read_text())
-            with open(path, "rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != about["sha256"]:
-                    trouble = "its checksum is wrong"
-        except (OSError, ValueError, KeyError) as error:
-            trouble = f"it cannot be read ({error!r:.80})"
-        if trouble:
-            say(f"teacher cache: {path.name} is damaged, {trouble}; it is made again")
-            about_path.unlink()
-            path.unlink(missing_ok=True)
-            return None
-        with open(path, "rb") as file:
-            memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        batches = pa.ipc.open_stream(pa.BufferReader(pa.py_buffer(memory))).read_all().to_batches()
-        columns = [batch.column("values") for batch in batches]
-        return cls(
-            memory=memory,
-            parts=[column.values.to_numpy(zero_copy_only=True) for column in columns],
-            starts=np.concatenate([column.offsets.to_numpy()[:-1] for column in columns]),
-            part_of=np.repeat(np.arange(len(columns)), [len(column) for column in columns]),
-            shape=tuple(about["shape"]),
-        )
-
-    def gather(self, places: list[int], lengths: list[int]) -> np.ndarray:
-        longest = max(lengths)
-        padded = [longest if size is None else size for size in self.shape]
-        out = np.zeros((len(places), *padded), np.float32)
-        tokens = [axis for axis, size in enumerate(self.shape) if size is None]
-        window: list = [slice(None)] * len(self.shape)
-        size = list(self.shape)
-        starts, part_of = self.starts[places].tolist(), self.part_of[places].tolist()
-        for row, n in enumerate(lengths):
-            for axis in tokens:
-                window[axis], size[axis] = slice(n), n
-            begin = starts[row]
-            flat = self.parts[part_of[row]][begin : begin + math.prod(size)]
-            out[(row, *window)] = flat.reshape(size)
-            self.read += flat.nbytes
-        if self.read > MOST_MAPPED and hasattr(self.memory, "madvise"):
-            # pages that were read count as this process's memory until told otherwise; the system keeps them at hand
-            self.memory.madvise(mmap.MADV_DONTNEED)
-            self.read = 0
-        return out
-
-
-def _name(field: str, layers: tuple[int, ...]) -> str:
-    return f"{field}.arrow" if not FIELDS[field].layered else f"{field}-{'.'.join(map(str, layers))}.arrow"
-
-
 def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
-    """One pass of the teacher over `texts` (row numbers, longest first) for all fields in `names`, then rename."""
+    """One pass of the teacher over `texts` (row numbers, longest first) for all fields in `names`."""
     for orphan in folder.glob("*.tmp"):
         orphan.unlink()
-    needs, want = frozenset(names), wanted(names)
+    needs, want = frozenset(names), fields.wanted(names)
     was_training = teacher.training
     teacher.eval()
 
@@ -191,82 +126,62 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
     def run(index):
         batch = rows.batch(index, device)
         outputs = teacher(batch.input_ids, batch.attention_mask, batch.token_type_ids, want=want)
-        return {k: v.cpu().numpy() for k, v in compute(outputs, needs, layers, batch.attention_mask).items()}
+        return {k: v.cpu().numpy() for k, v in fields.compute(outputs, needs, layers, batch.attention_mask).items()}
 
     middle = texts[len(texts) // 2 :][:TEACHER_BATCH]
     run(middle[:1])  # the first pass of a process also sets things up, which is not to be counted
     started = time.perf_counter()
     trial = run(middle)
     seconds = (time.perf_counter() - started) * len(texts) / len(middle)
-    shapes = {name: _shape(name, array) for name, array in trial.items()}
-    width = np.dtype(TYPES[dtype]).itemsize
-    total = sum(
-        width * np.prod([np.asarray(n) if s is None else s for s in shape])
-        for shape in shapes.values()
-        for n in rows.lengths[texts].tolist()
-    )
-    say(
-        f"teacher cache: {', '.join(sorted(needs))} of {name_of(teacher)} for {len(texts):,} texts, "
-        f"{total / 1e6:,.1f} MB in {folder}, about {seconds:,.0f} s, once"
-    )
-    paths = {name: folder / f"{file}.tmp" for name, file in names.items()}
-    schema = pa.schema([("length", pa.int32()), ("values", pa.large_list(pa.from_numpy_dtype(TYPES[dtype])))])
-    writers = {name: pa.ipc.new_stream(str(path), schema) for name, path in paths.items()}
+    writers = {}
     try:
+        for name, example in trial.items():
+            writers[name] = FieldWriter(folder / names[name], name, example, dtype)
+        total = sum(writer.bytes_of(n) for writer in writers.values() for n in rows.lengths[texts].tolist())
+        say(
+            f"teacher cache: {', '.join(sorted(needs))} of {name_of(teacher)} for {len(texts):,} texts, "
+            f"{total / 1e6:,.1f} MB in {folder}, about {seconds:,.0f} s, once"
+        )
         for start in range(0, len(texts), TEACHER_BATCH):
             index = texts[start : start + TEACHER_BATCH]
-            lengths = rows.lengths[index]
             for name, array in run(index).items():
-                flat = [_cut(array[row], name, n).astype(TYPES[dtype]).ravel() for row, n in enumerate(lengths)]
-                offsets = np.concatenate([[0], np.cumsum([len(one) for one in flat])])
-                values = pa.LargeListArray.from_arrays(offsets.astype(np.int64), np.concatenate(flat))
-                writers[name].write_batch(pa.record_batch([lengths.astype(np.int32), values], schema=schema))
+                writers[name].add(array, rows.lengths[index])
+        for writer in writers.values():
+            writer.finish(layers, name_of(teacher), len(texts), started)
+    except OSError as error:
+        fix = "free some disk, set KDVIZ_CACHE to another folder, or pass cache=False"
+        raise OSError(
+            error.errno, f"the teacher cache in {folder} cannot be written: {error.strerror}; {fix}"
+        ) from error
     finally:
         for writer in writers.values():
-            writer.close()
+            writer.drop()
         teacher.train(was_training)
-    for name, path in paths.items():
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        about = {
-            "field": name,
-            "layers": list(layers),
-            "shape": shapes[name],
-            "texts": len(texts),
-            "dtype": dtype,
-            "teacher": name_of(teacher),
-            "bytes": path.stat().st_size,
-            "sha256": digest,
-            "made": time.strftime("%Y-%m-%d %H:%M:%S"),
-            "seconds": round(time.perf_counter() - started, 1),
-        }
-        final = folder / names[name]
-        os.replace(path, final)
-        # the description comes last: a file without one does not count
-        description = final.with_suffix(".json.tmp")
-        description.write_text(json.dumps(about))
-        os.replace(description, final.with_suffix(".json"))
+        _give_back_memory()
 
 
-def _shape(field: str, array: np.ndarray) -> list[int | None]:
-    return [None if axis in FIELDS[field].axes else size for axis, size in enumerate(array.shape[1:])]
-
-
-def _cut(one: np.ndarray, field: str, n: int) -> np.ndarray:
-    return one[tuple(slice(n) if axis in FIELDS[field].axes else slice(None) for axis in range(one.ndim))]
+def _give_back_memory() -> None:
+    """Freed memory goes back to the system; glibc keeps it otherwise, 30 MB of the 870 that a run takes at most."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 def entries() -> list[dict]:
     """What is stored: one dict per cache with key, teacher, texts, fields, bytes and when it was last used."""
     found = []
-    for folder in sorted((cache_folder() / "teachers").glob("*")):
-        abouts = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    for folder in sorted(path for path in (cache_folder() / "teachers").glob("*") if path.is_dir()):
+        abouts, damaged = [], []
+        for path in sorted(folder.glob("*.json")):
+            try:
+                abouts.append(description(path))
+            except ValueError:
+                damaged.append(path.stem)
         found.append(
             {
                 "key": folder.name,
                 "teacher": abouts[0]["teacher"] if abouts else "(unfinished)",
                 "texts": abouts[0]["texts"] if abouts else 0,
-                "fields": sorted({about["field"] for about in abouts}),
+                "fields": sorted({about["field"] for about in abouts} | {f"{name} (damaged)" for name in damaged}),
                 "bytes": sum(path.stat().st_size for path in folder.iterdir() if path.is_file()),
                 "used": folder.stat().st_mtime,
             }

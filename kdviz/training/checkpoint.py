@@ -30,7 +30,7 @@ def load(path: Path) -> Any:
     try:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged ({error}): remove it to start again") from error
     if about.get("format") != FORMAT:

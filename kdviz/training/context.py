@@ -1,4 +1,4 @@
-"""A run as its method sees it: `Context` (documented in kdviz.methods.base) on top of `RunState`."""
+"""A run as its method sees it: what hooks and `loss` may ask for, on top of `RunState`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from kdviz import fields
+from kdviz.data.batches import Batch
 from kdviz.fields import Fields
 from kdviz.losses.logits import UNLABELLED
 from kdviz.methods.base import Phase
@@ -20,7 +21,13 @@ from kdviz.training.teacher import Cached, Live
 
 
 class Context(RunState):
-    """nested : `kdviz.distill`, for runs inside this one. The other arguments are those of `RunState`."""
+    """What the loop hands to hooks and to `loss`; `setup` may keep a reference to it.
+
+    student, task, seed : of the run         teacher : of this phase
+    at    : where training stands, a `StepInfo`, from the first step on
+    batch : of this step
+    nested : `kdviz.distill`, for runs inside this one. The other arguments are those of `RunState`.
+    """
 
     def __init__(self, *state, nested: Callable | None = None, **more):
         super().__init__(*state, **more)
@@ -29,25 +36,30 @@ class Context(RunState):
 
     @property
     def teacher(self):
-        """The teacher of this phase."""
+        """The teacher of this phase, in eval mode, on the student's device once it is read; or None."""
         return self.reader.model
 
     def add_module(self, name: str, module: nn.Module) -> nn.Module:
+        """Train `module` beside the student: same optimiser, clipped and checkpointed with it. Call it in setup."""
         self.added_modules[name] = module.to(self.device)
         return module
 
     def add_state(self, name: str, thing):
+        """Put something with state_dict and load_state_dict (a generator, its optimiser) into checkpoints. In setup."""
         self.added_states[name] = thing
         return thing
 
     def add_rows(self, dataset) -> range:
+        """More texts (columns text[, text_b][, label]), teacher fields included; returns their numbers. In setup."""
         self.reader.forget()
         return self.table.add(dataset)
 
-    def rows(self, index):
+    def rows(self, index) -> Batch:
+        """The batch of these row numbers: train first, then transfer, then what add_rows added."""
         return self.table.batch(torch.as_tensor(index).cpu().numpy(), self.device)
 
-    def sample(self, split: str, size: int):
+    def sample(self, split: str, size: int) -> Batch:
+        """`size` labelled rows of "train" or "dev", chosen by the seed and the step alone. Never of a test split."""
         tables = {"train": self.table, "dev": self.dev}
         if split not in tables:
             raise ValueError(f"cannot sample from {split!r}: choose train or dev (a test split is for the end)")
@@ -58,9 +70,11 @@ class Context(RunState):
         return table.batch(rng.choice(labelled, min(size, len(labelled)), replace=False), self.device)
 
     def student_fields(self, batch, needs, **replaced) -> Fields:
+        """Forward the student now. `replaced` are inputs that take the batch's place (one_hot, input_ids, …)."""
         return self.forward(self.student, 1, batch, needs, replaced)
 
     def teacher_fields(self, batch, needs, **replaced) -> Fields:
+        """The teacher's fields of these rows, from the cache when there is one; read now when inputs are replaced."""
         if not needs:
             return {}
         if self.teacher is None:
@@ -70,9 +84,11 @@ class Context(RunState):
         return self.reader.fields(batch, needs, self.layers(0, needs))
 
     def evaluate(self, model=None) -> dict[str, float]:
+        """Scores on dev (accuracy, loss, macro F1) of `model`, None for the student."""
         return evaluate(self.student if model is None else model, self.dev, self.accelerator)[0]
 
-    def distill(self, name, student, method, *, teacher=None, task=None, epochs=None):
+    def distill(self, name: str, student, method, *, teacher=None, task=None, epochs: int | None = None):
+        """A run inside this run, with its settings unless replaced; resumed with it. Returns the distilled model."""
         settings = asdict(self.settings) | ({} if epochs is None else {"epochs": epochs})
         folder = None if self.folder is None else self.folder / name
         teacher = self.run_teacher if teacher is None else teacher
@@ -80,9 +96,11 @@ class Context(RunState):
         return self.nested(student, teacher, task or self.task, method, **where, **settings).student
 
     def log(self, **numbers: float) -> None:
+        """More columns in this step's row of the history."""
         self.history.extra |= {name: float(value) for name, value in numbers.items()}
 
     def record(self, name: str, value) -> None:
+        """Keep a tensor for a picture: run.records[name] is [(step, tensor), …], saved with the run."""
         self.records.setdefault(name, []).append((self.at.step, value.detach().cpu().clone()))
 
     # ── for the loop ────────────────────────────────────────────────────────────────────────────────────────────

@@ -27,7 +27,7 @@ from kdviz.training.loop import train
 from kdviz.training.metrics import evaluate
 from kdviz.training.phases import schedule_phases
 from kdviz.training.progress import Progress
-from kdviz.training.run import Run, history_table
+from kdviz.training.run import Run, history_table, read_description
 from kdviz.training.snapshots import Snapshots
 from kdviz.training.state import Settings
 
@@ -245,7 +245,7 @@ def _former(run: Context, signature, resume):
             raise ValueError(f"{run.folder} holds a run already: pass resume=True to go on with it, or another folder")
         return None, None
     if done.exists():
-        _same(json.loads(done.read_text())["settings"], signature, run.folder)
+        _same(read_description(done)["settings"], signature, run.folder)
         return Run.load(Path(run.folder)), None
     if not part.exists():
         return None, None

@@ -93,7 +93,7 @@ class Run:
         path = Path(folder) / "run.json"
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing: no finished run in {folder}; see kd.distill(folder=…)")
-        about = json.loads(path.read_text())
+        about = read_description(path)
         tensors = checkpoint.load(path.with_name("tensors.safetensors"))
         frames = tensors["snapshots"]
         return cls(
@@ -113,6 +113,15 @@ class Run:
         seconds = self.info.get("seconds", 0)
         scored = ", ".join(parts) or "not scored"
         return f"{self.label}: {len(self.history):,} steps in {seconds:,.0f} s; accuracy {scored}"
+
+
+def read_description(path: Path) -> dict:
+    """The content of a ``run.json``. ValueError naming the file when it is damaged."""
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        return about | {name: about[name] for name in ("label", "settings", "info", "scores", "history")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error!r:.80}): remove its folder to run again") from error
 
 
 def history_table(rows: list[dict]) -> pd.DataFrame:

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 import kdviz as kd
-from kdviz.losses import contextual, features, logits
 from kdviz.fields import FIELDS
+from kdviz.losses import contextual, features, logits
 from kdviz.methods.base import At, Phase
 from kdviz.methods.pd import mask_words
 from kdviz.training.context import Context
-from kdviz.training.state import Settings
 from kdviz.training.distill import _accelerator
+from kdviz.training.state import Settings
 from tests.unit.training import tiny
 
 HERE = At(phase="distil", index=0, epoch=0, epochs=1, step=0, phase_step=0, phase_steps=1, steps=1)

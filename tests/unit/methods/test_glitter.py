@@ -49,7 +49,7 @@ def test_the_worst_copies_of_each_text_are_picked(variant):
         picked = step.result.index[b:].view(b, 2)
         for row in range(b):
             places = picked[row] - step.candidates[row, 0]
-            assert len(set(places.tolist())) == 2 and 0 <= places.min() and places.max() < 4
+            assert len(set(places.tolist())) == 2 and places.min() >= 0 and places.max() < 4
             # by value: of two equal copies either may be picked
             assert_close(bad[row][places].sort().values, bad[row].sort().values[2:], atol=1e-5, rtol=1e-3)
         assert (step.result.labels[b:] == -100).all(), "a copy has no hard label"
@@ -98,16 +98,22 @@ def test_a_pool_made_before_is_used_as_it_is():
     given, made = (tiny.distill(Glitter(pool=3, k=1, copies=copies), epochs=1) for copies in (own, None))
     assert given.student.fingerprint() == made.student.fingerprint(), "the same pool, the same run"
     other = augment.pool(texts, 3, seed=7)
-    assert tiny.distill(Glitter(pool=3, k=1, copies=other), epochs=1).student.fingerprint() != made.student.fingerprint()
+    assert (
+        tiny.distill(Glitter(pool=3, k=1, copies=other), epochs=1).student.fingerprint() != made.student.fingerprint()
+    )
     assert Glitter(pool=3, copies=own).describe() != Glitter(pool=3, copies=other).describe()
-    with pytest.raises(ValueError, match=f"copies holds {len(own)} rows, wanted are 4 for each of the {len(texts)} labelled texts"):
+    with pytest.raises(
+        ValueError, match=f"copies holds {len(own)} rows, wanted are 4 for each of the {len(texts)} labelled texts"
+    ):
         tiny.distill(Glitter(pool=4, copies=own), epochs=1)
 
 
 def test_terms():
     g = torch.Generator().manual_seed(0)
     s, t = ({"logits": torch.randn(6, 3, generator=g)} for _ in "st")
-    batch = SimpleNamespace(index=torch.tensor([4, 2, 100, 101, 105, 107]), labels=torch.tensor([1, 0, -100, -100, -100, -100]))
+    batch = SimpleNamespace(
+        index=torch.tensor([4, 2, 100, 101, 105, 107]), labels=torch.tensor([1, 0, -100, -100, -100, -100])
+    )
     method = Glitter(alpha_ce=0.3, alpha_true=0.6, alpha_aug=2.0, temperature=2.0)
     method.first = 100
     kl = lambda a, b, tau: tau**2 * F.kl_div((a / tau).log_softmax(-1), (b / tau).softmax(-1), reduction="batchmean")  # noqa: E731
@@ -128,7 +134,15 @@ def test_terms():
 def test_consistency_needs_no_teacher_and_the_dead_seed_is_the_run():
     from kdviz.training.distill import distill
 
-    run = distill(tiny.student(), None, tiny.task(), Glitter(variant="consistency", pool=3, k=1), epochs=1, batch_size=8, progress="off")
+    run = distill(
+        tiny.student(),
+        None,
+        tiny.task(),
+        Glitter(variant="consistency", pool=3, k=1),
+        epochs=1,
+        batch_size=8,
+        progress="off",
+    )
     assert run.history[["labels", "augmented"]].notna().all().all()
     one, two = (tiny.distill(Glitter(pick="random", pool=3, k=1), epochs=1).student.fingerprint() for _ in range(2))
     assert one == two

@@ -47,7 +47,9 @@ def test_the_terms_are_those_of_the_paper():
     square = lambda x: torch.cat([x[b][:, w, w].flatten() for b, w in words])  # noqa: E731
     assert_close(found["embedding"], F.mse_loss(flat(s["hidden"][:, 0]), flat(t["hidden"][:, 0])))
     assert_close(found["ffn"], sum(F.mse_loss(flat(s["ffn"][:, k]), flat(t["ffn"][:, k])) for k in range(3)))
-    assert_close(found["scores"], sum(F.mse_loss(square(s["scores"][:, k]), square(t["scores"][:, k])) for k in range(3)))
+    assert_close(
+        found["scores"], sum(F.mse_loss(square(s["scores"][:, k]), square(t["scores"][:, k])) for k in range(3))
+    )
     log_s, p_t = (s["logits"] / 2).log_softmax(-1), (t["logits"] / 2).softmax(-1)
     assert_close(found["logits"], 4 * F.kl_div(log_s, p_t, reduction="batchmean"))
     assert_close(found["labels"], F.cross_entropy(s["logits"][:1], torch.tensor([2])))

@@ -64,7 +64,11 @@ def test_only_chosen_real_words_are_rewritten_and_with_readable_words():
         fixed = torch.isin(batch.input_ids, special) | (batch.attention_mask == 0)
         assert torch.equal(written[fixed], batch.input_ids[fixed])
         new = written[written != batch.input_ids]
-        assert not ctx.student.unseen(new).any() and not ctx.teacher.unseen(new).any() and not torch.isin(new, special).any()
+        assert (
+            not ctx.student.unseen(new).any()
+            and not ctx.teacher.unseen(new).any()
+            and not torch.isin(new, special).any()
+        )
         changed += len(new)
     words = int((~fixed).sum())
     assert 0.3 < changed / (20 * words) < 0.6, "about the share that is asked for"
@@ -97,7 +101,7 @@ def test_the_generator_climbs_in_its_part_of_the_cycle_only():
 
 
 def test_climbing_raises_the_disagreement():
-    """The same masked words, the same noise: after steps of ascent student and teacher disagree more on the rewriting."""
+    """Same masked words, same noise: after steps of ascent student and teacher disagree more on the rewriting."""
     method = MateKD(mask_share=1.0, generator_lr=2e-2)
     ctx, batch = stage(method)
     chosen = method.places(batch, ctx.student.tokenizer)
@@ -108,7 +112,9 @@ def test_climbing_raises_the_disagreement():
         values = []
         for _ in range(30):
             new = method.rewrite(batch, chosen, ctx.student.tokenizer)
-            out = [m(None, batch.attention_mask, batch.token_type_ids, **new).logits for m in (ctx.student, ctx.teacher)]
+            out = [
+                m(None, batch.attention_mask, batch.token_type_ids, **new).logits for m in (ctx.student, ctx.teacher)
+            ]
             values.append(method.disagreement(*out, ctx.at))
         return torch.stack(values)
 
@@ -129,13 +135,18 @@ def test_straight_through_is_hard_ahead_and_soft_behind():
     weights = torch.randn(5, 7)
     a, b = (torch.autograd.grad((x * weights).sum(), scores)[0] for x in (hard, soft))
     assert_close(a, b)
-    masked = straight_through(torch.zeros(50, 3).masked_fill(torch.tensor([False, True, False]), torch.finfo().min / 4), 1.0)
+    masked = straight_through(
+        torch.zeros(50, 3).masked_fill(torch.tensor([False, True, False]), torch.finfo().min / 4), 1.0
+    )
     assert masked[:, 1].sum() == 0 and torch.isfinite(masked).all()
 
 
 def logits_pair(seed):
     g = torch.Generator().manual_seed(seed)
-    s, t = ({"logits": torch.randn(2, 3, generator=g), "perturbed": {"logits": torch.randn(2, 3, generator=g)}} for _ in "st")
+    s, t = (
+        {"logits": torch.randn(2, 3, generator=g), "perturbed": {"logits": torch.randn(2, 3, generator=g)}}
+        for _ in "st"
+    )
     return s, t, SimpleNamespace(labels=torch.tensor([2, -100]))
 
 
@@ -160,7 +171,10 @@ def test_combined_terms_follow_phi_and_then_the_labels():
     assert set(method.loss(s, t, batch, here(at("labels")))) == {"labels"}
 
 
-@pytest.mark.parametrize("method", [MateKD(generator_steps=1, student_steps=2), CombinedKD(generator_steps=1, student_steps=2, label_epochs=1)])
+@pytest.mark.parametrize(
+    "method",
+    [MateKD(generator_steps=1, student_steps=2), CombinedKD(generator_steps=1, student_steps=2, label_epochs=1)],
+)
 def test_a_run_and_its_resumption(method, tmp_path):
     fresh = lambda: type(method)(**{k: v for k, v in method.describe().items() if k != "method"})  # noqa: E731
     settings = {"epochs": 2, "checkpoint_every": 2}
@@ -193,9 +207,10 @@ def test_a_generator_of_ones_own():
     assert run.history["rewritten"].notna().all()
 
 
-@pytest.mark.parametrize("settings, message", [
-    ({"mask_share": 0}, "mask_share=0"), ({"generator_steps": 0}, "generator_steps=0"), ({"gumbel": 0}, "gumbel=0"),
-])
+@pytest.mark.parametrize(
+    "settings, message",
+    [({"mask_share": 0}, "mask_share=0"), ({"generator_steps": 0}, "generator_steps=0"), ({"gumbel": 0}, "gumbel=0")],
+)
 def test_settings_that_cannot_be_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         MateKD(**settings)

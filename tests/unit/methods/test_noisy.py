@@ -19,6 +19,7 @@ def at(step: int, steps: int = 10) -> At:
 
 # ---- co-distillation -----------------------------------------------------------------------------------------------
 
+
 def test_the_plausible_rows_are_those_of_small_loss_among_the_labelled():
     losses = torch.tensor([3.0, 0.1, 0.0, 2.0, 1.0])
     labels = torch.tensor([0, 1, -100, 1, 0])
@@ -30,7 +31,6 @@ def test_the_plausible_rows_are_those_of_small_loss_among_the_labelled():
 
 class Peers(kd.CoDistillation):
     """Notes what the first step saw."""
-
 
     def loss(self, student, teacher, batch, ctx):
         terms = super().loss(student, teacher, batch, ctx)
@@ -48,8 +48,10 @@ def test_each_learns_what_the_other_finds_plausible(drop):
     with torch.no_grad():
         other = newborn(tiny.student(dropout=0.0), 1).train()  # as at the first step: seed 0 + 1
         theirs = other(batch.input_ids, batch.attention_mask, batch.token_type_ids).logits
-    loss = {0: F.cross_entropy(mine, batch.labels, reduction="none", ignore_index=-100),
-            1: F.cross_entropy(theirs, batch.labels, reduction="none", ignore_index=-100)}
+    loss = {
+        0: F.cross_entropy(mine, batch.labels, reduction="none", ignore_index=-100),
+        1: F.cross_entropy(theirs, batch.labels, reduction="none", ignore_index=-100),
+    }
     labelled = (batch.labels != -100).nonzero().flatten()
     count = max(1, round((1 - drop) * len(labelled)))
     hard = 0.0
@@ -95,6 +97,7 @@ def test_a_newborn_has_the_shape_and_nothing_else():
 
 # ---- label refinement ----------------------------------------------------------------------------------------------
 
+
 def test_full_trust_in_the_labels_is_kd():
     refined = tiny.distill(kd.LabelRefinement(alpha=0.3, temperature=2.0, beta=1.0), epochs=2)
     plain = tiny.distill(kd.KD(alpha=0.3, temperature=2.0), epochs=2)
@@ -131,11 +134,17 @@ def test_without_a_teacher_only_the_labelled_rows_are_seen():
     assert len(run.history) == -(-len(tiny.task()["train"]) // 8)
 
 
-@pytest.mark.parametrize("make, words", [
-    (lambda: kd.CoDistillation(drop=1.0), "drop=1.0"), (lambda: kd.CoDistillation(peer=-1), "peer=-1"),
-    (lambda: kd.CoDistillation(alpha=2), "alpha=2"), (lambda: kd.LabelRefinement(beta=1.5), "beta=1.5"),
-    (lambda: kd.LabelRefinement(folds=1), "folds=1"), (lambda: kd.LabelRefinement(temperature=0), "temperature=0"),
-])
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: kd.CoDistillation(drop=1.0), "drop=1.0"),
+        (lambda: kd.CoDistillation(peer=-1), "peer=-1"),
+        (lambda: kd.CoDistillation(alpha=2), "alpha=2"),
+        (lambda: kd.LabelRefinement(beta=1.5), "beta=1.5"),
+        (lambda: kd.LabelRefinement(folds=1), "folds=1"),
+        (lambda: kd.LabelRefinement(temperature=0), "temperature=0"),
+    ],
+)
 def test_impossible_settings_are_refused_by_name(make, words):
     with pytest.raises(ValueError, match=words):
         make()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import kdviz as kd
 from kdviz.methods.annealing import growth
@@ -31,27 +29,35 @@ def assert_same_weights(one, other):
 
 # ---- Φ -------------------------------------------------------------------------------------------------------------
 
+
 @settings(deadline=None)
 @given(steps=counts, tau_max=counts)
 def test_the_teacher_grows_to_one_and_never_above(steps, tau_max):
     values = [growth(step, steps, tau_max) for step in range(steps)]
     assert values == sorted(values)
-    assert 0 < values[0] and values[-1] == 1
+    assert values[0] > 0 and values[-1] == 1
     assert all(abs(value * tau_max - round(value * tau_max)) < 1e-9 for value in values)
 
 
-@pytest.mark.parametrize("epochs, tau_max, expected", [
-    (14, 7, [(e // 2 + 1) / 7 for e in range(14)]),       # the released GLUE setting: two epochs a part
-    (4, 4, [0.25, 0.5, 0.75, 1.0]),
-    (5, 2, [0.5, 0.5, 0.5, 1.0, 1.0]),                    # τ_max does not divide: the release would run past 1
-    (2, 4, [0.75, 1.0]),
-])
+@pytest.mark.parametrize(
+    "epochs, tau_max, expected",
+    [
+        (14, 7, [(e // 2 + 1) / 7 for e in range(14)]),  # the released GLUE setting: two epochs a part
+        (4, 4, [0.25, 0.5, 0.75, 1.0]),
+        (5, 2, [0.5, 0.5, 0.5, 1.0, 1.0]),  # τ_max does not divide: the release would run past 1
+        (2, 4, [0.75, 1.0]),
+    ],
+)
 def test_the_schedule_of_the_paper(epochs, tau_max, expected):
     assert [growth(e, epochs, tau_max) for e in range(epochs)] == pytest.approx(expected)
 
 
 @settings(deadline=None)
-@given(epochs=st.integers(2, 60), labels=st.integers(1, 60) | st.none(), kind=st.sampled_from([kd.AnnealingKD, kd.ContinuationKD]))
+@given(
+    epochs=st.integers(2, 60),
+    labels=st.integers(1, 60) | st.none(),
+    kind=st.sampled_from([kd.AnnealingKD, kd.ContinuationKD]),
+)
 def test_epochs_are_spent_in_full_or_refused(epochs, labels, kind):
     method = kind(label_epochs=labels)
     if labels is not None and labels >= epochs:
@@ -69,6 +75,7 @@ def test_the_released_split_of_eighteen_epochs():
 
 
 # ---- Annealing-KD --------------------------------------------------------------------------------------------------
+
 
 def batch_of(labels):
     return type("Batch", (), {"labels": torch.tensor(labels)})
@@ -135,6 +142,7 @@ def test_without_parts_annealing_is_plain_mse():
 
 # ---- Continuation-KD -----------------------------------------------------------------------------------------------
 
+
 def test_continuation_loss_is_the_formula():
     student, teacher = torch.randn(6, 3), torch.randn(6, 3)
     fields = {"logits": student}, {"logits": teacher}, batch_of([0, 1, 2, 0, 1, 2])
@@ -177,6 +185,7 @@ def test_psi_never_falls():
 
 
 # ---- Pro-KD --------------------------------------------------------------------------------------------------------
+
 
 def checkpoints(n: int):
     """Teachers that answer differently."""
@@ -249,7 +258,9 @@ def test_the_annealed_path_grows_like_annealing():
     values = [method.phi(phase.name) for phase in method.phases(6)[:-1]]
     assert values == pytest.approx([growth(epoch, 5, 5) for epoch in range(5)])
     student, teacher = torch.randn(6, 3), torch.randn(6, 3)
-    loss = method.loss({"logits": student}, {"logits": teacher}, batch_of([0] * 6), here(at(0, 4, "checkpoint 2")))["logits"]
+    loss = method.loss({"logits": student}, {"logits": teacher}, batch_of([0] * 6), here(at(0, 4, "checkpoint 2")))[
+        "logits"
+    ]
     torch.testing.assert_close(loss, (student - 0.4 * teacher).square().mean())
 
 
@@ -262,17 +273,21 @@ def test_a_run_knows_its_checkpoints(tmp_path):
 
 # ---- refusals ------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("make, words", [
-    (lambda: kd.AnnealingKD(tau_max=0), "tau_max=0"),
-    (lambda: kd.AnnealingKD(match="l1"), "match='l1': choose among mse, kl"),
-    (lambda: kd.AnnealingKD().phases(1), "leave 0 for the teacher"),
-    (lambda: kd.ContinuationKD(margin=-1), "margin=-1"),
-    (lambda: kd.ContinuationKD(tau_max=0), "tau_max=0"),
-    (lambda: kd.ContinuationKD(psi_end=1.5), "psi_end=1.5"),
-    (lambda: kd.ContinuationKD(restart="first"), "choose among last, best"),
-    (lambda: kd.ProKD([]), "checkpoints is empty"),
-    (lambda: growth(4, 4, 2), "step 4 of 4"),
-])
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: kd.AnnealingKD(tau_max=0), "tau_max=0"),
+        (lambda: kd.AnnealingKD(match="l1"), "match='l1': choose among mse, kl"),
+        (lambda: kd.AnnealingKD().phases(1), "leave 0 for the teacher"),
+        (lambda: kd.ContinuationKD(margin=-1), "margin=-1"),
+        (lambda: kd.ContinuationKD(tau_max=0), "tau_max=0"),
+        (lambda: kd.ContinuationKD(psi_end=1.5), "psi_end=1.5"),
+        (lambda: kd.ContinuationKD(restart="first"), "choose among last, best"),
+        (lambda: kd.ProKD([]), "checkpoints is empty"),
+        (lambda: growth(4, 4, 2), "step 4 of 4"),
+    ],
+)
 def test_impossible_settings_are_refused_by_name(make, words):
     with pytest.raises(ValueError, match=words):
         make()

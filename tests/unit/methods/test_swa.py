@@ -96,9 +96,14 @@ def test_a_run_that_was_stopped_goes_on_with_its_mean(tmp_path, monkeypatch):
     assert all(torch.equal(w, loaded.student.state_dict()[n]) for n, w in whole.student.state_dict().items())
 
 
-@pytest.mark.parametrize("settings, words", [
-    ({"start": 1.0}, "start=1.0"), ({"every": 0}, "every=0"), ({"schedule": "cosine"}, "choose among constant, linear"),
-])
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"start": 1.0}, "start=1.0"),
+        ({"every": 0}, "every=0"),
+        ({"schedule": "cosine"}, "choose among constant, linear"),
+    ],
+)
 def test_impossible_settings_are_refused_by_name(settings, words):
     with pytest.raises(ValueError, match=words):
         kd.SWA(**settings)

@@ -46,7 +46,9 @@ def test_universal_kd_terms():
     terms = method.loss(s, t, None, ctx)
     z_s, z_t = s["mean"] + 1, 2 * t["mean"]
     weights, targets = mix_layers(z_s, z_t)
-    expected = sum(F.kl_div(z_s[:, j].log_softmax(-1), targets[:, j].softmax(-1), reduction="batchmean") for j in range(2))
+    expected = sum(
+        F.kl_div(z_s[:, j].log_softmax(-1), targets[:, j].softmax(-1), reduction="batchmean") for j in range(2)
+    )
     assert_close(terms["layers"], 0.25 * expected)
     soft = 4 * F.kl_div((s["logits"] / 2).log_softmax(-1), (t["logits"] / 2).softmax(-1), reduction="batchmean")
     assert_close(terms["logits"], 0.75 * soft)

@@ -6,7 +6,9 @@ import json
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
+from pathlib import Path
 
 import datasets
 import numpy as np
@@ -14,11 +16,10 @@ import pytest
 import torch
 
 import kdviz as kd
-from kdviz.fields import FIELDS
-from kdviz.training import cache as cache_module
-from kdviz.training.cache import TeacherCache, entries, fingerprint, remove
-from kdviz.fields import compute, wanted
 from kdviz.data.batches import Rows
+from kdviz.fields import FIELDS, compute, wanted
+from kdviz.training import cache as cache_module, cachefile
+from kdviz.training.cache import TeacherCache, entries, fingerprint, remove
 from tests.unit.training import tiny
 
 LAYERS = (0, 2, 4)
@@ -71,7 +72,10 @@ def test_half_precision_halves_the_disk_and_keeps_three_digits():
     assert whole.folder != half.folder
     index = list(range(12))
     torch.testing.assert_close(
-        half.batch(index, {"word_gram"})["word_gram"], whole.batch(index, {"word_gram"})["word_gram"], rtol=1e-3, atol=1e-3
+        half.batch(index, {"word_gram"})["word_gram"],
+        whole.batch(index, {"word_gram"})["word_gram"],
+        rtol=1e-3,
+        atol=1e-3,
     )
     sizes = {entry["key"]: entry["bytes"] for entry in entries()}
     assert sizes[half.folder.name] < 0.7 * sizes[whole.folder.name]
@@ -81,11 +85,11 @@ def test_pages_that_are_let_go_come_back(monkeypatch):
     rows = rows_of()
     index = [[7, 0, 20], [3, 7], [0]]
     kept = [opened(rows).batch(one, FIELDS) for one in index]
-    monkeypatch.setattr(cache_module, "MOST_MAPPED", 0)
+    monkeypatch.setattr(cachefile, "MOST_MAPPED", 0)
     cache = opened(rows)
     for one, before in zip(index, kept, strict=True):
         torch.testing.assert_close(cache.batch(one, FIELDS), before, rtol=0, atol=0)
-        assert {field.read for field in cache.fields.values()} == {0}, "every read lets its pages go"
+        assert {field.read for field in cache.files.values()} == {0}, "every read lets its pages go"
 
 
 def test_only_what_is_missing_is_computed_and_it_is_said_before():
@@ -229,3 +233,52 @@ def test_unknown_types_and_fields_are_refused_by_name():
     with pytest.raises(ValueError, match="needs gram; fields are"):
         opened(needs={"gram"})
     assert cache_module.cache_folder().name == "kdviz-cache"
+
+
+@pytest.mark.parametrize(
+    "failure, words", [(OSError(28, "No space left on device"), "free some disk, set KDVIZ_CACHE")]
+)
+def test_a_full_disk_leaves_nothing_behind_and_the_message_names_folder_and_remedy(
+    monkeypatch, failure, words, cache_folder
+):
+    def full(*args):
+        raise failure
+
+    monkeypatch.setattr(cachefile.FieldWriter, "add", full)
+    with pytest.raises(OSError, match=words) as stopped:
+        tiny.distill(kd.CKD())
+    assert str(cache_folder) in str(stopped.value)
+    assert not [path for path in cache_folder.rglob("*") if path.is_file() and path.name != ".lock"]
+
+
+def test_numbers_that_float16_cannot_hold_and_nan_are_refused_by_name(tmp_path):
+    rows = torch.full((1, 2), 7e4).numpy()
+    for dtype, array, words in (
+        ("float16", rows, 'reaches 70,000, and float16 ends at 65,504: pass cache_dtype="float32"'),
+        ("float32", rows * float("nan"), "2 numbers of logits that are NaN or infinite: look at its weights"),
+    ):
+        writer = cachefile.FieldWriter(tmp_path / f"{dtype}.arrow", "logits", array, dtype)
+        with pytest.raises(ValueError, match=words):
+            writer.add(array, torch.tensor([3]).numpy())
+        writer.drop()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_with_a_damaged_description_or_a_foreign_file_is_listed_and_removed(cache_folder):
+    tiny.distill(kd.KD())
+    (folder,) = (cache_folder / "teachers").iterdir()
+    (folder / "logits.json").write_text('{"field": ')
+    (cache_folder / "teachers" / "notes.txt").write_text("mine")
+    (entry,) = entries()
+    assert entry["fields"] == ["logits (damaged)"] and remove(entry["key"]) > 0 and entries() == []
+
+
+def test_without_a_home_the_cache_is_among_the_temporary_files(monkeypatch, tmp_path):
+    monkeypatch.delenv("KDVIZ_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_module.cache_folder() == tmp_path / "kdviz"
+    monkeypatch.setattr(cache_module.os, "access", lambda *args: False)
+    assert cache_module.cache_folder().parent == Path(tempfile.gettempdir())
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(cache_module.os.path, "expanduser", lambda path: path)  # what it gives when no home is known
+    assert cache_module.cache_folder().parent == Path(tempfile.gettempdir())

@@ -51,9 +51,18 @@ def hub_folder(tmp_path):
 def command(*words, processes: int = 1):
     launch = [sys.executable, "-m"]
     if processes > 1:
-        launch += ["accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes), "--num_machines", "1"]
+        launch += [
+            "accelerate.commands.launch",
+            "--multi_gpu",
+            "--num_processes",
+            str(processes),
+            "--num_machines",
+            "1",
+        ]
         launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m"]
-    done = subprocess.run([*launch, "kdviz.cli", "distill", *words], env=os.environ | {"CI": "1"}, capture_output=True, text=True)
+    done = subprocess.run(
+        [*launch, "kdviz.cli", "distill", *words], env=os.environ | {"CI": "1"}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-3000:]
     return done.stdout
 
@@ -81,7 +90,8 @@ def test_two_processes_give_the_single_process_result(files, hub_folder, tmp_pat
             module.config.hidden_dropout_prob = module.config.attention_probs_dropout_prob = 0.0
     student.save(tmp_path / "student")
     words = [
-        *files, "--teacher", str(hub_folder), "--student", str(tmp_path / "student"), "--method", "kd", "--set", "alpha=1",
+        *files, "--teacher", str(hub_folder), "--student", str(tmp_path / "student"), "--method", "kd",
+        "--set", "alpha=1",
         "--epochs", "2", "--batch-size", "10",
     ]  # fmt: skip
     command(*words, "--out", str(tmp_path / "one"))

@@ -43,7 +43,9 @@ def test_the_top_eigenvalue_of_a_network_is_that_of_its_hessian():
     whole = torch.cat([torch.cat([b.reshape(m, n) for b, n in zip(row, sizes)], 1) for row, m in zip(blocks, sizes)])
     values = torch.linalg.eigvalsh(whole)
     top = values[values.abs().argmax()].item()
-    assert top_eigenvalue(net, lambda: logits.cross_entropy(net(x), y), tolerance=1e-9, steps=2000) == pytest.approx(top, rel=1e-4)
+    assert top_eigenvalue(net, lambda: logits.cross_entropy(net(x), y), tolerance=1e-9, steps=2000) == pytest.approx(
+        top, rel=1e-4
+    )
 
 
 def test_an_iteration_that_did_not_settle_is_refused():
@@ -58,7 +60,9 @@ def test_every_filter_of_a_direction_has_the_models_norm(model):
     for weight, step, same, different in zip(model.parameters(), first, again, other):
         assert torch.equal(step, same) and step.shape == weight.shape
         if weight.ndim > 1:
-            torch.testing.assert_close(step.flatten(1).norm(dim=1), weight.detach().flatten(1).norm(dim=1), rtol=1e-4, atol=1e-6)
+            torch.testing.assert_close(
+                step.flatten(1).norm(dim=1), weight.detach().flatten(1).norm(dim=1), rtol=1e-4, atol=1e-6
+            )
             assert not torch.equal(step, different)
         else:
             assert not step.any()

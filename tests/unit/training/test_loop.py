@@ -13,15 +13,15 @@ import pytest
 import torch
 
 import kdviz as kd
+from kdviz.data.batches import Order, Rows
+from kdviz.figures.runs import history_figure
 from kdviz.methods.base import Method, Phase
 from kdviz.training.context import Context
-from kdviz.training.state import Settings
 from kdviz.training.distill import _accelerator
 from kdviz.training.metrics import evaluate
-from kdviz.figures.runs import history_figure
-from kdviz.training.progress import Progress, choose, sketch
-from kdviz.data.batches import Order, Rows
 from kdviz.training.phases import ScheduledPhase, schedule_phases
+from kdviz.training.progress import Progress, choose, sketch
+from kdviz.training.state import Settings
 from tests.unit.training import tiny
 
 
@@ -124,7 +124,9 @@ def test_arrays_of_ids_need_no_tokenizer():
 
     def split(count):
         pixels = chance.integers(0, 16, (count, 8))
-        return datasets.Dataset.from_dict({"input_ids": pixels.tolist(), "label": (pixels.sum(1) > 60).astype(int).tolist()})
+        return datasets.Dataset.from_dict(
+            {"input_ids": pixels.tolist(), "label": (pixels.sum(1) > 60).astype(int).tolist()}
+        )
 
     task = kd.Task("pixels", ("dark", "light"), {name: split(60) for name in ("train", "dev", "test")})
     torch.manual_seed(0)
@@ -146,7 +148,11 @@ class Recorder(Method):
 
     def phases(self, epochs):
         first = Phase("first", 1, rows="labelled", lr=1e-2)
-        return [first, Phase("none", 0), Phase("second", epochs - 1, rows="unlabelled", restart="best", reset_optimizer=False)]
+        return [
+            first,
+            Phase("none", 0),
+            Phase("second", epochs - 1, rows="unlabelled", restart="best", reset_optimizer=False),
+        ]
 
     def setup(self, ctx):
         self.ctx = ctx
@@ -215,7 +221,12 @@ def test_every_hook_is_called_as_documented():
 def test_the_rate_warms_up_decays_and_is_shared_by_phases_that_say_so():
     class Plan(Method):
         def phases(self, epochs):
-            return [Phase("a", 1), Phase("b", 1, reset_optimizer=False, lr=1.0), Phase("c", 1), Phase("d", 1, schedule="constant")]
+            return [
+                Phase("a", 1),
+                Phase("b", 1, reset_optimizer=False, lr=1.0),
+                Phase("c", 1),
+                Phase("d", 1, schedule="constant"),
+            ]
 
     stretches = schedule_phases(make(Plan(), batch_size=4), Plan().phases(4))
     steps = stretches[0].steps
@@ -227,7 +238,7 @@ def test_the_rate_warms_up_decays_and_is_shared_by_phases_that_say_so():
     assert rates[0] == pytest.approx(0.5 / (warm + 1)) and max(rates) <= 0.5
     assert stretches[1].lr(steps - 1, 0.5, 0.25) == pytest.approx(1.0 / (2 * steps - warm))
     assert stretches[3].lr(steps - 1, 0.5, 0.25) == 0.5
-    assert all(0 < ScheduledPhase.lr(s, step, 0.5, 0.0) for s in stretches for step in range(s.steps))
+    assert all(ScheduledPhase.lr(s, step, 0.5, 0.0) > 0 for s in stretches for step in range(s.steps))
 
 
 def test_an_order_visits_each_row_once_a_pass_and_starts_anywhere():
@@ -254,7 +265,8 @@ def test_steps_per_epoch_makes_runs_equally_long():
 @pytest.mark.parametrize(
     "settings, told",
     [
-        ({"batch_size": 0}, "batch_size=0"), ({"lr": 0}, "lr=0"), ({"warmup": 1.0}, "warmup=1.0"), ({"epochs": -1}, "epochs=-1"),
+        ({"batch_size": 0}, "batch_size=0"), ({"lr": 0}, "lr=0"), ({"warmup": 1.0}, "warmup=1.0"),
+        ({"epochs": -1}, "epochs=-1"), ({"mixed_precision": "fp8"}, "mixed_precision='fp8': choose among None, 'no'"),
         ({"steps_per_epoch": 0}, "steps_per_epoch=0"), ({"progress": "loud"}, "progress='loud'"),
         ({"teacher": None}, "KD needs logits, but teacher is None"),
     ],
@@ -279,7 +291,9 @@ def test_models_that_do_not_fit_the_task_are_refused():
 def test_a_loss_that_is_no_number_stops_the_run_by_name():
     class Broken(kd.KD):
         def loss(self, student, teacher, batch, ctx):
-            return super().loss(student, teacher, batch, ctx) | {"bad": student["logits"].mean() / (0 if ctx.at.step == 2 else 1)}
+            return super().loss(student, teacher, batch, ctx) | {
+                "bad": student["logits"].mean() / (0 if ctx.at.step == 2 else 1)
+            }
 
     with pytest.raises(FloatingPointError, match=r"step 2 \(distil\): loss, bad"):
         tiny.distill(Broken())
@@ -310,7 +324,10 @@ def test_a_notebook_keeps_the_summary_and_a_figure(tmp_path):
     from nbclient import NotebookClient
 
     root = str(tiny.__file__).rpartition("/tests/")[0]
-    cell = f"import sys; sys.path.insert(0, {root!r})\nfrom tests.unit.training import tiny\nrun = tiny.distill(progress='auto', epochs=6)"
+    cell = (
+        f"import sys; sys.path.insert(0, {root!r})\nfrom tests.unit.training import tiny\n"
+        "run = tiny.distill(progress='auto', epochs=6)"
+    )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
     NotebookClient(notebook, timeout=300).execute()
     outputs = notebook.cells[0].outputs
@@ -340,7 +357,17 @@ def test_a_run_is_plotted_with_its_phases():
 
 def test_terms_far_apart_are_all_seen():
     def drawn(small, dev):
-        rows = [{"step": k, "epoch": 0, "phase": "distil", "a": 10.0, "b": small, **({"dev_accuracy": 0.3} if k in dev else {})} for k in range(4)]
+        rows = [
+            {
+                "step": k,
+                "epoch": 0,
+                "phase": "distil",
+                "a": 10.0,
+                "b": small,
+                **({"dev_accuracy": 0.3} if k in dev else {}),
+            }
+            for k in range(4)
+        ]
         return history_figure(pd.DataFrame(rows), "KD").layout
 
     near, far, zero = drawn(1.0, (1, 3)), drawn(0.01, (3,)), drawn(0.0, (3,))
@@ -366,5 +393,8 @@ def test_runs_are_compared_over_seeds():
 
 
 def test_importing_kdviz_does_not_import_training():
-    code = "import sys, kdviz; kdviz.__dir__(); sys.exit(any(m in sys.modules for m in ('torch', 'accelerate', 'kdviz.training')))"
+    code = (
+        "import sys, kdviz; kdviz.__dir__(); "
+        "sys.exit(any(m in sys.modules for m in ('torch', 'accelerate', 'kdviz.training')))"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

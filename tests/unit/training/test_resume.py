@@ -22,7 +22,9 @@ DEATHS = 6
 
 def run_script(folder, *args) -> None:
     environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[3])}
-    done = subprocess.run([sys.executable, str(SCRIPT), str(folder), *args], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(folder), *args], env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-3000:]
 
 
@@ -80,7 +82,12 @@ def test_checkpoints_hold_nested_state_exactly(tmp_path):
     optimizer = torch.optim.AdamW([weight], fused=True)
     weight.square().sum().backward()
     optimizer.step()
-    state = {"optimizer": optimizer.state_dict(), "numbers": [1, 0.1, None, True, "x", float("inf")], "none": {}, 3: [weight]}
+    state = {
+        "optimizer": optimizer.state_dict(),
+        "numbers": [1, 0.1, None, True, "x", float("inf")],
+        "none": {},
+        3: [weight],
+    }
     checkpoint.save(tmp_path / "a", state)
     back = checkpoint.load(tmp_path / "a")
     assert back["numbers"] == state["numbers"] and back["none"] == {}
@@ -97,3 +104,15 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path):
         checkpoint.load(path)
     with pytest.raises(TypeError, match="state.a is a set"):
         checkpoint.save(path, {"a": {1}})
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"label": "KD"}'])
+def test_a_damaged_description_of_a_run_is_named(tmp_path, content):
+    tiny.distill(epochs=1, folder=tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text(content)
+    for again in (
+        lambda: Run.load(tmp_path / "run"),
+        lambda: tiny.distill(epochs=1, folder=tmp_path / "run", resume=True),
+    ):
+        with pytest.raises(ValueError, match=r"run\.json is damaged .* remove its folder to run again"):
+            again()

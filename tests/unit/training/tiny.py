@@ -1,7 +1,7 @@
 """A task of sixty sentences, a teacher and students of a few thousand weights: enough to run every path in seconds.
 
-Also run as a script: ``python tests/unit/training/tiny.py FOLDER [--die-at STEP] [--method NAME]`` distils into FOLDER, goes
-on when it finds a checkpoint there, and kills itself (SIGKILL) after the update of step STEP.
+Also run as a script: ``python tests/unit/training/tiny.py FOLDER [--die-at STEP] [--method NAME]`` distils into FOLDER,
+goes on when it finds a checkpoint there, and kills itself (SIGKILL) after the update of step STEP.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ TAILS = ("", " and short", " but I would not see it twice")
 
 def sentences(start: int, step: int) -> dict:
     everything = [
-        (f"the {subject} is {word}{tail}", int(word in GOOD)) for subject in SUBJECTS for word in GOOD + BAD for tail in TAILS
+        (f"the {subject} is {word}{tail}", int(word in GOOD))
+        for subject in SUBJECTS
+        for word in GOOD + BAD
+        for tail in TAILS
     ]
     chosen = everything[start::step]
     return {"text": [text for text, _ in chosen], "label": [label for _, label in chosen]}
