@@ -1,0 +1,106 @@
+"""``python -m data.make.readme``: write what README.md tells in numbers, from the recorded rows and from the code.
+
+Each block stands between ``<!-- made: NAME -->`` and ``<!-- end -->``; a test fails while a block differs from what this
+script would write.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from kdviz.analysis import interval
+from kdviz.course.results import TIMES, recorded
+from kdviz.disk import write_whole
+
+ROOT = Path(__file__).resolve().parents[2]
+FEW = 0.05  # share of the labels
+STEPS = 600
+METHODS = (
+    "labels only",
+    "KD",
+    "PKD",
+    "MobileBERT",
+    "TinyBERT",
+    "MiniLM",
+    "RKD",
+    "DistilBERT",
+    "Combined-KD",
+    "MATE-KD",
+    "CKD layer relation",
+    "CKD word relation",
+    "CKD",
+)
+LONGER = ("KD", "CKD", "TinyBERT", "MiniLM", "RKD", "CKD relations first")
+AFTERNOON = {
+    "relations.py": "Gram matrices and all that follows from them: cosines, distances, angles",
+    "losses/logits.py": "what the classifier says: soft targets",
+    "losses/contextual.py": "contextual distillation: words with words, layers with layers",
+    "fields.py": "what of a model may be compared",
+    "data/batches.py": "texts as ids, rows, batches, and the order of visits",
+    "methods/base.py": "what a method is: an objective, phases, a few hooks",
+    "methods/kd.py": "labels alone, and vanilla distillation",
+    "methods/ckd.py": "the flagship",
+    "training/distill.py": "the call: checks, resume, the one look at the test splits",
+    "training/loop.py": "phases, epochs, steps",
+}
+
+
+def cell(table: str, task: str, method: str) -> str:
+    """Accuracy in percent, mean ± half of the 95 % interval over the seeds; empty when it was not recorded."""
+    rows = recorded(table, task, FEW)
+    values = (100 * rows[rows["method"] == method]["test"]).tolist()
+    if not values:
+        return ""
+    low, high = interval(values)
+    return f"{sum(values) / len(values):.1f} ± {(high - low) / 2:.1f}"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |").replace("|  |", "| |") for line in lines)
+
+
+def methods() -> str:
+    head = ["method", "`reviews` (five stars)", "`entail` (three classes)"]
+    return table(head, [[name, *(cell("methods", task, name) for task in ("reviews", "entail"))] for name in METHODS])
+
+
+def longer(task: str) -> str:
+    head = [f"accuracy on `{task}` after", f"{STEPS} steps", *(f"{STEPS * times:,}" for times in TIMES)]
+    lengths = [[cell("steps", task, f"{name}, {times} times the steps") for times in TIMES] for name in LONGER]
+    return table(head, [[name, cell("methods", task, name), *cells] for name, cells in zip(LONGER, lengths)])
+
+
+def lines_to_read() -> int:
+    """Of the files of the afternoon, together."""
+    return sum(len((ROOT / "kdviz" / name).read_text(encoding="utf-8").splitlines()) for name in AFTERNOON)
+
+
+def afternoon() -> str:
+    rows = [[f"[{name}](kdviz/{name})", what] for name, what in AFTERNOON.items()]
+    together = f"about {round(lines_to_read(), -2):,} lines together"  # rounded, or every small change would change it
+    return table(["file", "what it holds"], [*rows, ["", together]])
+
+
+BLOCKS = {
+    "methods": methods,
+    "longer, reviews": lambda: longer("reviews"),
+    "longer, entail": lambda: longer("entail"),
+    "afternoon": afternoon,
+}
+
+
+def written(text: str) -> str:
+    """The README with every block made anew. KeyError for a block that nothing makes."""
+    made = lambda match: f"<!-- made: {match[1]} -->\n{BLOCKS[match[1]]()}\n<!-- end -->"
+    return re.sub(r"<!-- made: (.+?) -->\n.*?<!-- end -->", made, text, flags=re.DOTALL)
+
+
+def main() -> None:
+    path = ROOT / "README.md"
+    write_whole(path, written(path.read_text(encoding="utf-8")).encode())
+
+
+if __name__ == "__main__":
+    main()
