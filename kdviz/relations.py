@@ -29,20 +29,7 @@ import math
 
 import numpy as np
 import torch
-
-__all__ = [
-    "angle",
-    "angle_mask",
-    "cosine",
-    "distance",
-    "layer_gram",
-    "layer_map",
-    "row_distribution",
-    "sides",
-    "squared_distance",
-    "window_mask",
-    "word_gram",
-]
+from torch import Tensor
 
 
 def _arrays_too(function):
@@ -50,56 +37,64 @@ def _arrays_too(function):
 
     @functools.wraps(function)
     def wrapped(first, *args, **kwargs):
-        from_numpy = isinstance(first, np.ndarray)
-        args = [torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in args]
-        kwargs = {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in kwargs.items()}
-        tensor = torch.from_numpy(first) if from_numpy else first
-        if not isinstance(tensor, torch.Tensor):
+        tensor, *args = map(_tensor, (first, *args))
+        if not isinstance(tensor, Tensor):
             raise TypeError(f"{function.__name__} takes a tensor or a numpy array, not {type(first).__name__}")
         if not tensor.is_floating_point():
             raise ValueError(f"{function.__name__} takes floating point values, not {tensor.dtype}: use .float()")
         if tensor.dtype in (torch.float16, torch.bfloat16):
             tensor = tensor.float()
         with torch.autocast(tensor.device.type, enabled=False):
-            result = function(tensor, *args, **kwargs)
-        return result.numpy() if from_numpy else result
+            result = function(tensor, *args, **{name: _tensor(value) for name, value in kwargs.items()})
+        return result.numpy() if isinstance(first, np.ndarray) else result
 
     return wrapped
 
 
-def _square(gram: torch.Tensor) -> int:
+def _tensor(x):
+    return torch.from_numpy(x) if isinstance(x, np.ndarray) else x
+
+
+def _square(gram: Tensor) -> int:
     if gram.ndim < 2 or gram.shape[-1] != gram.shape[-2]:
         raise ValueError(f"a Gram matrix is square, (..., n, n); got {tuple(gram.shape)}: use word_gram or layer_gram")
     return gram.shape[-1]
 
 
-def fit_mask(mask: torch.Tensor | None, gram: torch.Tensor) -> torch.Tensor | None:
+def fit_mask(mask: Tensor, gram: Tensor) -> Tensor:
     """Line a mask of words up with Gram matrices: (B, n) serves (B, n, n), (B, L, n, n) and so on. Returns bool.
 
     Leading dimensions are matched from the left; what the mask lacks (layers, heads) is filled in before the words.
     """
-    if mask is None:
-        return None
+    *leading, n = mask.shape
     missing = gram.ndim - 1 - mask.ndim
-    leading = mask.shape[:-1]
-    if (
-        missing < 0
-        or mask.shape[-1] != gram.shape[-1]
-        or any(m not in (1, g) for m, g in zip(leading, gram.shape, strict=False))
-    ):
+    if missing < 0 or n != gram.shape[-1] or any(m not in (1, g) for m, g in zip(leading, gram.shape, strict=False)):
         raise ValueError(
             f"mask {tuple(mask.shape)} does not fit Gram matrices {tuple(gram.shape)}: its last size must be "
             f"the number of words, {gram.shape[-1]}, and those before it must be the first of the Gram's"
         )
-    return mask.bool().reshape(*leading, *([1] * missing), mask.shape[-1])
+    return mask.bool().reshape(*leading, *([1] * missing), n)
 
 
-def _diagonal(gram: torch.Tensor) -> torch.Tensor:
+def real_pairs(mask: Tensor | None, gram: Tensor) -> Tensor:
+    """Pairs of two real words: bool, to be broadcast to (..., n, n). All pairs when there is no mask."""
+    if mask is None:
+        return torch.ones((), dtype=torch.bool, device=gram.device)
+    mask = fit_mask(mask, gram)
+    return mask.unsqueeze(-1) & mask.unsqueeze(-2)
+
+
+def _unequal(gram: Tensor) -> Tensor:
+    """Pairs of two places that differ: (n, n) bool."""
+    return ~torch.eye(_square(gram), dtype=torch.bool, device=gram.device)
+
+
+def _diagonal(gram: Tensor) -> Tensor:
     return gram.diagonal(dim1=-2, dim2=-1)
 
 
 @_arrays_too
-def word_gram(hidden: torch.Tensor) -> torch.Tensor:
+def word_gram(hidden: Tensor) -> Tensor:
     """Inner products between the words of a sentence. hidden (..., n, d) -> (..., n, n)."""
     if hidden.ndim < 2:
         raise ValueError(f"word_gram takes (..., n, d), words by width; got {tuple(hidden.shape)}")
@@ -107,7 +102,7 @@ def word_gram(hidden: torch.Tensor) -> torch.Tensor:
 
 
 @_arrays_too
-def layer_gram(hidden: torch.Tensor) -> torch.Tensor:
+def layer_gram(hidden: Tensor) -> Tensor:
     """Inner products between the layers of each word. hidden (..., L, n, d) -> (..., n, L, L)."""
     if hidden.ndim < 3:
         raise ValueError(f"layer_gram takes (..., L, n, d), layers by words by width; got {tuple(hidden.shape)}")
@@ -132,7 +127,7 @@ def layer_map(teacher_layers: int, student_layers: int) -> tuple[tuple[int, ...]
 
 
 @_arrays_too
-def cosine(gram: torch.Tensor) -> torch.Tensor:
+def cosine(gram: Tensor) -> Tensor:
     """Cosine of every pair. gram (..., n, n) -> (..., n, n); 0 where a vector is zero."""
     _square(gram)
     square = _diagonal(gram)
@@ -142,7 +137,7 @@ def cosine(gram: torch.Tensor) -> torch.Tensor:
 
 
 @_arrays_too
-def squared_distance(gram: torch.Tensor) -> torch.Tensor:
+def squared_distance(gram: Tensor) -> Tensor:
     """Squared Euclidean distance of every pair. gram (..., n, n) -> (..., n, n).
 
     Differences below the rounding error of the Gram matrix are exactly 0, so that two equal words count as equal.
@@ -160,90 +155,85 @@ def rounding(dtype: torch.dtype) -> float:
 
 
 @_arrays_too
-def distance(gram: torch.Tensor) -> torch.Tensor:
+def distance(gram: Tensor) -> Tensor:
     """Euclidean distance of every pair. gram (..., n, n) -> (..., n, n)."""
     squared = squared_distance(gram)
     apart = squared > 0
     return torch.where(apart, torch.where(apart, squared, 1).sqrt(), 0)
 
 
-def check_window(window: int | None) -> None:
-    """Raises ValueError unless the window is None or an odd width of at least 3."""
+def reach(n: int, window: int | None) -> int:
+    """How many of n words a window spans on either side of its vertex. Raises ValueError unless it is odd, 3 or more."""
     if window is not None and (window < 3 or window % 2 == 0):
         raise ValueError(f"window must be odd and at least 3 (2δ+1), got {window}: use {max(3, window + 1)}, or None")
+    return n if window is None else window // 2
 
 
-def window_mask(n: int, window: int | None, device=None) -> torch.Tensor:
+def window_mask(n: int, window: int | None, device=None) -> Tensor:
     """Which words may stand at a side of an angle: (n, n) bool, ``[j, i]`` True when ``0 < |i - j| <= (window-1)/2``.
 
     window : odd width 2δ+1 around the vertex, None for the whole sentence (Park et al. 2021, locality).
     """
-    check_window(window)
     place = torch.arange(n, device=device)
     apart = (place.unsqueeze(-1) - place).abs()
-    return (apart > 0) & (apart <= (n if window is None else window // 2))
+    return (apart > 0) & (apart <= reach(n, window))
 
 
-def sides(gram: torch.Tensor, mask: torch.Tensor | None = None, window: int | None = None) -> torch.Tensor:
+def sides(gram: Tensor, mask: Tensor | None = None, window: int | None = None) -> Tensor:
     """Which pairs are a usable side of an angle: (..., n, n) bool, symmetric.
 
     A side joins two different, real words inside the window whose vectors differ.
     """
-    n = _square(gram)
-    usable = (squared_distance(gram) > 0) & window_mask(n, window, gram.device)
-    if mask is not None:
-        mask = fit_mask(mask, gram)
-        usable = usable & mask.unsqueeze(-1) & mask.unsqueeze(-2)
-    return usable
+    near = window_mask(_square(gram), window, gram.device)
+    return (squared_distance(gram) > 0) & near & real_pairs(mask, gram)
 
 
 @_arrays_too
 def angle(
-    gram: torch.Tensor, vertex: int | None = None, window: int | None = None, mask: torch.Tensor | None = None
-) -> torch.Tensor:
+    gram: Tensor, vertex: int | slice | None = None, window: int | None = None, mask: Tensor | None = None
+) -> Tensor:
     """Cosine of the angle that words i and k make at the vertex j (Park et al. 2021, triple-wise word relation).
 
-    gram   : (..., n, n)
-    vertex : the word j, or None for all of them
+    Parameters
+    ----------
+    gram : (..., n, n)
+    vertex : the word j, a slice of words, or None for all of them
     window : odd width around the vertex outside of which there is no angle, None for none
-    mask   : (B, n) or (..., n), true for real words
-    Returns (..., n_i, n_k), or (..., n_j, n_i, n_k) without a vertex: n³ numbers, meant for looking at short
-    sentences; ``losses.contextual.word_angle`` never builds them. 0 wherever `angle_mask` is False.
+    mask : (B, n) or (..., n), true for real words
+
+    Returns
+    -------
+    (..., n_i, n_k) for a word, else (..., n_j, n_i, n_k); 0 wherever `angle_mask` is False. All vertices at once are n³
+    numbers, meant for short sentences: `losses.contextual.word_angle` never builds them.
     """
-    n = _square(gram)
-    usable = sides(gram, mask, window)
-    far = torch.where(usable, squared_distance(gram), 1)
-    inverse = torch.where(usable, far.rsqrt(), 0)
-    if vertex is None:
-        gram_jk, at_vertex = gram.unsqueeze(-2), _diagonal(gram)[..., None, None]
-        cosines = (gram.unsqueeze(-3) - gram.unsqueeze(-1) - gram_jk + at_vertex) * (
-            inverse.unsqueeze(-1) * inverse.unsqueeze(-2)
-        )
-    else:
-        if not 0 <= vertex < n:
-            raise ValueError(f"vertex {vertex} is not one of the {n} words: choose 0 to {n - 1}")
-        row, side = gram[..., vertex, :], inverse[..., vertex, :]
-        at_vertex = gram[..., vertex, vertex, None, None]
-        cosines = (gram - row.unsqueeze(-1) - row.unsqueeze(-2) + at_vertex) * (side.unsqueeze(-1) * side.unsqueeze(-2))
-    return cosines * (~torch.eye(n, dtype=torch.bool, device=gram.device))
+    usable, at = sides(gram, mask, window), _place(vertex, gram)
+    inverse = torch.where(usable, torch.where(usable, squared_distance(gram), 1).rsqrt(), 0)[..., at, :]
+    ends = gram.unsqueeze(-3) if isinstance(at, slice) else gram
+    row, square = gram[..., at, :], _diagonal(gram)[..., at, None, None]
+    cosines = (ends - row.unsqueeze(-1) - row.unsqueeze(-2) + square) * (inverse.unsqueeze(-1) * inverse.unsqueeze(-2))
+    return cosines * _unequal(gram)
 
 
 @_arrays_too
 def angle_mask(
-    gram: torch.Tensor, vertex: int | None = None, window: int | None = None, mask: torch.Tensor | None = None
-) -> torch.Tensor:
+    gram: Tensor, vertex: int | slice | None = None, window: int | None = None, mask: Tensor | None = None
+) -> Tensor:
     """Where `angle` has a meaning: same arguments, same shape, bool."""
-    usable = sides(gram, mask, window)
-    if vertex is not None:
-        usable = usable[..., vertex, :]
-    apart = ~torch.eye(gram.shape[-1], dtype=torch.bool, device=gram.device)
-    return usable.unsqueeze(-1) & usable.unsqueeze(-2) & apart
+    usable = sides(gram, mask, window)[..., _place(vertex, gram), :]
+    return usable.unsqueeze(-1) & usable.unsqueeze(-2) & _unequal(gram)
+
+
+def _place(vertex: int | slice | None, gram: Tensor) -> int | slice:
+    """The index of a vertex, checked; all words for None."""
+    if vertex is None or isinstance(vertex, slice):
+        return vertex or slice(None)
+    if not 0 <= vertex < _square(gram):
+        raise ValueError(f"vertex {vertex} is not one of the {gram.shape[-1]} words: choose 0 to {gram.shape[-1] - 1}")
+    return vertex
 
 
 @_arrays_too
-def row_distribution(
-    similarity: torch.Tensor, mask: torch.Tensor | None = None, temperature: float = 1.0
-) -> torch.Tensor:
+def row_distribution(similarity: Tensor, mask: Tensor | None = None, temperature: float = 1.0) -> Tensor:
     """Each word's relations as a distribution over the *other* real words: softmax over j ≠ i of similarity / τ.
 
     similarity : (..., n, n), usually `cosine`   mask : (..., n), true for real words
@@ -252,17 +242,12 @@ def row_distribution(
     return log_row_distribution(similarity, mask, temperature).exp() * row_mask(similarity, mask)
 
 
-def row_mask(similarity: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+def row_mask(similarity: Tensor, mask: Tensor | None) -> Tensor:
     """Pairs (i, j) of different real words: (..., n, n) bool."""
-    n = _square(similarity)
-    usable = ~torch.eye(n, dtype=torch.bool, device=similarity.device)
-    if mask is not None:
-        mask = fit_mask(mask, similarity)
-        usable = usable & mask.unsqueeze(-1) & mask.unsqueeze(-2)
-    return usable.expand(similarity.shape)
+    return (_unequal(similarity) & real_pairs(mask, similarity)).expand(similarity.shape)
 
 
-def log_row_distribution(similarity: torch.Tensor, mask: torch.Tensor | None, temperature: float) -> torch.Tensor:
+def log_row_distribution(similarity: Tensor, mask: Tensor | None, temperature: float) -> Tensor:
     """Logarithm of `row_distribution`; meaningful only where `row_mask` is True."""
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")

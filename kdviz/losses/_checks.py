@@ -7,7 +7,7 @@ import torch
 from kdviz.relations import fit_mask
 
 
-def same_shape(student: torch.Tensor, teacher: torch.Tensor, what: str = "shape", fix: str = "match the layers first"):
+def same_shape(student: torch.Tensor, teacher: torch.Tensor, what: str, fix: str):
     if student.shape != teacher.shape:
         raise ValueError(f"student {what} {tuple(student.shape)} and teacher {tuple(teacher.shape)} differ: {fix}")
 
@@ -17,29 +17,39 @@ def one_of(name: str, value, allowed) -> None:
         raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}")
 
 
+def positive(temperature: float) -> None:
+    if not temperature > 0:
+        raise ValueError(f"temperature must be positive, got {temperature}")
+
+
+def full(x: torch.Tensor, name: str = "values") -> torch.Tensor:
+    """Half precision raised to float32."""
+    if not x.is_floating_point():
+        raise ValueError(f"{name} must be floating point, not {x.dtype}: use .float()")
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def apart(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    """z_S - z_T; 0 where they are equal, -inf on both sides included."""
+    return torch.where(student == teacher, 0, student - teacher)
+
+
 def checked(student_gram, teacher_gram, mask):
     """The Grams as (S, n, n) of one floating type and the mask as (S, n) bool.
 
     S runs over all leading dimensions: one entry is one sentence at one layer, or one word. The teacher is detached.
     """
-    same_shape(
-        student_gram,
-        teacher_gram,
-        "Gram matrices",
-        "compare matched layers (relations.layer_map) of the same sentences",
-    )
+    fix = "compare matched layers (relations.layer_map) of the same sentences"
+    same_shape(student_gram, teacher_gram, "Gram matrices", fix)
     n = student_gram.shape[-1]
     if student_gram.ndim < 3 or student_gram.shape[-2] != n:
         raise ValueError(f"Gram matrices are (..., n, n) with a batch before them, got {tuple(student_gram.shape)}")
-    for name, gram in (("student", student_gram), ("teacher", teacher_gram)):
-        if not gram.is_floating_point():
-            raise ValueError(f"{name} Gram matrices must be floating point, not {gram.dtype}: use .float()")
     real = fit_mask(mask, student_gram).to(student_gram.device)
     real = real.expand(student_gram.shape[:-1]).reshape(-1, n)
-    working = torch.float64 if torch.float64 in (student_gram.dtype, teacher_gram.dtype) else torch.float32
-    student = student_gram.reshape(-1, n, n).to(working)
-    teacher = teacher_gram.detach().reshape(-1, n, n).to(student)
-    return student, teacher, real
+    student = full(student_gram, "student Gram matrices").reshape(-1, n, n)
+    teacher = full(teacher_gram.detach(), "teacher Gram matrices").reshape(-1, n, n)
+    working = torch.promote_types(student.dtype, teacher.dtype)
+    return student.to(working), teacher.to(student.device, working), real
 
 
 def finite(loss: torch.Tensor, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:

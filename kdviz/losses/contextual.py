@@ -4,7 +4,8 @@ Park, Kim, Yang, "Distilling Linguistic Context for Language Model Compression",
 by its relations to the other words of the sentence (WR), and by the relations between its own vectors at
 different layers (LTR), never by the vectors themselves: student and teacher may differ in width and in heads.
 
-All four losses take Gram matrices (`kdviz.relations`), so the teacher's can be computed once and kept.
+All four losses take Gram matrices (`kdviz.relations`), so the teacher's can be computed once and kept. What they are
+is said by the two definitions, `pair_sum` and `angle_sum`; `losses.fast` computes the same with less time and memory.
 
 >>> student, teacher = torch.randn(8, 3, 20, 128), torch.randn(8, 3, 20, 384)   # matched layers, other widths
 >>> mask = torch.ones(8, 20)
@@ -19,14 +20,12 @@ import torch
 from torch.nn import functional as F
 
 from kdviz import relations
-from kdviz.losses._checks import checked, finite, one_of
-from kdviz.losses.fast.rows import row_sum
-from kdviz.losses.fast.triples import triple_sum
+from kdviz.losses import fast
+from kdviz.losses._checks import checked, finite, one_of, positive
 from kdviz.relations import layer_map
 
-__all__ = ["layer_angle", "layer_map", "layer_pair", "word_angle", "word_pair"]
+__all__ = ["angle_sum", "layer_angle", "layer_map", "layer_pair", "pair_sum", "word_angle", "word_pair"]
 
-COMPILED_ON = ("cpu",)  # devices on which KL between rows of cosines is compiled loops, with the same result
 POINTWISE = {
     "l1": lambda s, t: (s - t).abs(),
     "l2": lambda s, t: (s - t).square(),
@@ -34,115 +33,130 @@ POINTWISE = {
 }
 
 
+@fast.by(fast.pair_sum)
+def pair_sum(student, teacher, real, relation, match, temperature, squared=False):
+    """Definition of the pair losses: KL(teacher ‖ student) of every row of relations, or a mismatch of every pair.
+
+    Gram matrices (S, n, n) and real (S, n) bool -> the sum, and how many rows (or pairs) of real words it is over.
+    """
+    student, teacher = (_relation(gram, real, relation, squared) for gram in (student, teacher))
+    usable = relations.row_mask(student, real)
+    if match != "kl":
+        return torch.where(usable, POINTWISE[match](student, teacher), 0).sum(), usable.sum()
+    log_s, log_t = (relations.log_row_distribution(x, real, temperature) for x in (student, teacher))
+    return torch.where(usable, log_t.exp() * (log_t - log_s), 0).sum(), usable.any(-1).sum()
+
+
+@fast.by(fast.angle_sum)
+def angle_sum(student, teacher, real, window, match, vertices=None):
+    """Definition of the angle losses: the mismatch of the angles ψ_ijk at every vertex j, or at a slice of them.
+
+    Gram matrices (S, n, n) and real (S, n) bool -> the sum, and how many triples are valid on both sides.
+    """
+    place = {"vertex": vertices, "window": window, "mask": real}
+    valid = relations.angle_mask(student, **place) & relations.angle_mask(teacher, **place)
+    angles = (relations.angle(gram, **place) for gram in (student, teacher))
+    return torch.where(valid, POINTWISE[match](*angles), 0).sum(), valid.sum()
+
+
 def word_pair(
     student_gram, teacher_gram, mask, *, relation="cosine", match="kl", temperature=1.0, normalization="mean"
 ):
     """Match how similar every two words of a sentence are. Park et al. 2021, pair-wise word relation.
 
-    student_gram, teacher_gram : (B, L, n, n) or (..., n, n), of the matched layers   mask : (B, n), 1 for real words
-    relation    : "cosine"; "distance" (Euclidean); "scaled_distance" (divided by its mean in the sentence)
-    match       : "kl" turns each row into a distribution over the other words and takes KL(teacher ‖ student);
-                  "l1", "l2", "huber" compare the raw values
+    Parameters
+    ----------
+    student_gram, teacher_gram : (B, L, n, n) or (..., n, n), of the matched layers
+    mask : (B, n), 1 for real words
+    relation : "cosine"; "distance" (Euclidean); "scaled_distance" (divided by its mean in the sentence)
+    match : "kl" turns each row into a distribution over the other words and takes KL(teacher ‖ student);
+        "l1", "l2", "huber" compare the raw values
     temperature : of the row softmax, for "kl"
-    normalization : "mean" over valid rows ("kl") or pairs; "release" imitates the published code: diagonal counted
-                  in the divisor, distances squared
-    Returns a scalar; 0 when no sentence has two words. Raises ValueError when shapes disagree (both are named).
+    normalization : "mean" over valid rows ("kl") or pairs; "release" imitates the published code: diagonal counted in
+        the divisor, distances squared
+
+    Returns
+    -------
+    A scalar; 0 when no sentence has two words.
+
+    Raises
+    ------
+    ValueError : shapes disagree, a choice is unknown (both values are named), or a side holds NaN or infinity.
     """
+    one_of("normalization", normalization, ("mean", "release"))
+    one_of("match", match, ("kl", *POINTWISE))
+    one_of("relation", relation, ("cosine", "distance", "scaled_distance"))
+    positive(temperature)
     student, teacher, real = checked(student_gram, teacher_gram, mask)
-    return _pair(student, teacher, real, relation, match, temperature, normalization)
+    release = normalization == "release"
+    total, count = pair_sum(student, teacher, real, relation, match, temperature, release)
+    return _mean(total, real.sum(-1).square().sum() if release else count, student, teacher)
 
 
-def layer_pair(
-    student_gram, teacher_gram, mask, *, relation="cosine", match="kl", temperature=1.0, normalization="mean"
-):
+def layer_pair(student_gram, teacher_gram, mask, **settings):
     """Match how similar a word's vectors at every two layers are. Park et al. 2021, pair-wise layer relation.
 
-    student_gram, teacher_gram : (B, n, L, L)   mask : (B, n), 1 for the words that count
-    The rest as in `word_pair`, with the layers of a word in place of the words of a sentence.
+    Grams (B, n, L, L) and mask (B, n), 1 for the words that count; settings and result are those of `word_pair`.
     """
-    student, teacher, real = _per_word(student_gram, teacher_gram, mask)
-    return _pair(student, teacher, real, relation, match, temperature, normalization)
+    return word_pair(student_gram, teacher_gram, _every_layer(mask, student_gram), **settings)
 
 
 def word_angle(student_gram, teacher_gram, mask, *, window=None, match="l2", normalization="mean"):
     """Match the angles that three words of a sentence make. Park et al. 2021, triple-wise word relation.
 
-    With G = H Hᵀ the cosine at vertex j is (G_ik - G_ij - G_jk + G_jj) / (dist_ij · dist_jk), so only Gram
-    matrices are needed. A triple counts when its words are real and different, i and k stand within the window
-    of j, and neither side has length zero.
+    A triple counts when its words are real and different, i and k stand within the window of the vertex j, and
+    neither side has length zero. Memory O(n²), time O(n³) or O(n·window²): nothing of size n³ is built.
 
-    student_gram, teacher_gram : (B, L, n, n) or (..., n, n)   mask : (B, n), 1 for real words
-    window : odd width around the vertex, None for all words   match : "l2", "huber", "l1"
+    Parameters
+    ----------
+    student_gram, teacher_gram : (B, L, n, n) or (..., n, n), of the matched layers
+    mask : (B, n), 1 for real words
+    window : odd width around the vertex, None for all words
+    match : "l2", "huber", "l1"
     normalization : "mean" over valid triples; "release" (unwindowed only) divides by n³ as the published code does
-    Returns a scalar; 0 when no valid triple exists. Raises ValueError when shapes disagree (both are named).
-    Memory O(n²), O(n·window²) time with a window: nothing of size n³ is built.
+
+    Returns
+    -------
+    A scalar; 0 when no valid triple exists.
+
+    Raises
+    ------
+    ValueError : shapes disagree, a choice is unknown (both values are named), or a side holds NaN or infinity.
     """
+    one_of("normalization", normalization, ("mean", "release"))
+    one_of("match", match, tuple(POINTWISE))
+    release = normalization == "release"
+    if release and window is not None:
+        raise ValueError(f'normalization="release" has no window, got window={window}: use "mean", or window=None')
     student, teacher, real = checked(student_gram, teacher_gram, mask)
-    return _angle(student, teacher, real, window, match, normalization)
+    total, count = angle_sum(student, teacher, real, window, match)
+    return _mean(total, real.sum(-1).pow(3).sum() if release else count, student, teacher)
 
 
 def layer_angle(student_gram, teacher_gram, mask, *, match="l2", normalization="mean"):
-    """Match the angles that three layers of a word make. Park et al. 2021, triple-wise layer relation.
+    """Match the angles that a word's vectors at three layers make. Park et al. 2021, triple-wise layer relation.
 
-    student_gram, teacher_gram : (B, n, L, L)   mask : (B, n), 1 for the words that count. The rest as `word_angle`.
+    Grams (B, n, L, L) and mask (B, n), 1 for the words that count; the rest is that of `word_angle`.
     """
-    student, teacher, real = _per_word(student_gram, teacher_gram, mask)
-    return _angle(student, teacher, real, None, match, normalization)
+    every = _every_layer(mask, student_gram)
+    return word_angle(student_gram, teacher_gram, every, match=match, normalization=normalization)
 
 
-def _per_word(student, teacher, mask):
+def _every_layer(mask, gram):
     """A word's layers are all real when the word is: (B, n) -> (B, n, L)."""
-    return checked(student, teacher, mask.unsqueeze(-1).expand(*mask.shape, student.shape[-1]))
+    return mask.unsqueeze(-1).expand(*mask.shape, gram.shape[-1])
 
 
-def _pair(student, teacher, real, relation, match, temperature, normalization):
-    one_of("normalization", normalization, ("mean", "release"))
-    one_of("match", match, ("kl", *POINTWISE))
-    release = normalization == "release"
-    if not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature}")
-    if match == "kl" and relation == "cosine" and student.device.type in COMPILED_ON:
-        total, count = row_sum(student, teacher, real, temperature)
-        if release:
-            count = real.sum(-1).square().sum()
-        return finite((total / count.clamp(min=1)).to(student.dtype), student, teacher)
-    # Padding may hold anything, NaN included: what is set to 0 here has no value and no gradient.
-    both = real.unsqueeze(-1) & real.unsqueeze(-2)
-    student, teacher = torch.where(both, student, 0), torch.where(both, teacher, 0)
-    student = _relation(student, real, relation, release)
-    teacher = _relation(teacher, real, relation, release)
-    usable = relations.row_mask(student, real)
-    if match == "kl":
-        log_s = relations.log_row_distribution(student, real, temperature)
-        log_t = relations.log_row_distribution(teacher, real, temperature)
-        terms = log_t.exp() * (log_t - log_s)
-        count = usable.any(-1).sum()
-    else:
-        terms = POINTWISE[match](student, teacher)
-        count = usable.sum()
-    if release:
-        count = real.sum(-1).square().sum()
-    return finite(torch.where(usable, terms, 0).sum() / count.clamp(min=1), student, teacher)
+def _mean(total, count, student, teacher):
+    return finite((total / count.clamp(min=1)).to(student.dtype), student, teacher)
 
 
-def _relation(gram, real, relation, release):
-    one_of("relation", relation, ("cosine", "distance", "scaled_distance"))
+def _relation(gram, real, relation, squared):
     if relation == "cosine":
         return relations.cosine(gram)
-    apart = relations.squared_distance(gram) if release else relations.distance(gram)
-    if relation == "scaled_distance":
-        counted = (apart > 0) & relations.row_mask(apart, real)
-        mean = torch.where(counted, apart, 0).sum((-1, -2), keepdim=True) / counted.sum((-1, -2), keepdim=True).clamp(min=1)
-        apart = apart / torch.where(mean > 0, mean, 1)
-    return apart
-
-
-def _angle(student, teacher, real, window, match, normalization):
-    one_of("normalization", normalization, ("mean", "release"))
-    one_of("match", match, tuple(POINTWISE))
-    if normalization == "release" and window is not None:
-        raise ValueError(f'normalization="release" has no window, got window={window}: use "mean", or window=None')
-    total, count = triple_sum(student, teacher, real, window, match)
-    if normalization == "release":
-        count = real.sum(-1).double().pow(3).sum()
-    return finite((total / count.clamp(min=1)).to(student.dtype), student, teacher)
+    apart = relations.squared_distance(gram) if squared else relations.distance(gram)
+    if relation == "distance":
+        return apart
+    pairs = (apart > 0) & relations.row_mask(apart, real)
+    mean = torch.where(pairs, apart, 0).sum((-1, -2), keepdim=True) / pairs.sum((-1, -2), keepdim=True).clamp(min=1)
+    return apart / torch.where(mean > 0, mean, 1)

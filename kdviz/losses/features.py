@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from kdviz import relations
-from kdviz.losses._checks import same_shape
-from kdviz.losses.fast.triples import triple_sum
+from kdviz.losses._checks import apart, full, same_shape
+from kdviz.losses.contextual import angle_sum
 
 
 class Projection(nn.Linear):
@@ -45,7 +45,7 @@ def pkd(student_cls, teacher_cls):
     student_cls, teacher_cls : (B, M, d), M matched layers
     """
     same_shape(student_cls, teacher_cls, "[CLS] states", WIDTHS)
-    student, teacher = (F.normalize(_full(x), dim=-1) for x in (student_cls, teacher_cls.detach()))
+    student, teacher = (F.normalize(full(x), dim=-1) for x in (student_cls, teacher_cls.detach()))
     return (student - teacher).square().sum((-1, -2)).mean()
 
 
@@ -55,7 +55,7 @@ def attention_mse(student, teacher, mask):
     student, teacher : (B, …, heads, n, n)   mask : (B, n)
     """
     student, teacher, pairs = _attention(student, teacher, mask)
-    return _mean((student - teacher).square(), pairs)
+    return _mean(apart(student, teacher).square(), pairs)
 
 
 def attention_kl(student, teacher, mask):
@@ -67,7 +67,7 @@ def attention_kl(student, teacher, mask):
     # Gradient of the logarithm is kept finite where a probability underflows to 0.
     tiny = torch.finfo(student.dtype).tiny
     terms = teacher * (teacher.clamp(min=tiny).log() - student.clamp(min=tiny).log())
-    return torch.where(pairs, terms, 0).sum() / pairs.any(-1).sum().clamp(min=1)
+    return terms.sum() / pairs.any(-1).sum().clamp(min=1)
 
 
 def qkv_relation(student, teacher, mask, *, heads=None):
@@ -82,11 +82,10 @@ def qkv_relation(student, teacher, mask, *, heads=None):
     elif student.shape[1] != teacher.shape[1]:
         raise ValueError(f"student has {student.shape[1]} heads and teacher {teacher.shape[1]}: pass heads=")
     rows = []
-    for x in (student, teacher.detach()):
-        scores = _full(x)
-        scores = scores @ scores.transpose(-1, -2) / x.shape[-1] ** 0.5
+    for x in _real(mask.bool()[:, None, :, None], student, teacher):
+        scores = x @ x.transpose(-1, -2) / x.shape[-1] ** 0.5
         lowest = torch.finfo(scores.dtype).min / 4
-        rows.append(torch.where(_pairs(mask, scores), scores, lowest).softmax(-1))
+        rows.append(torch.where(relations.real_pairs(mask, scores), scores, lowest).softmax(-1))
     return attention_kl(*rows, mask)
 
 
@@ -95,9 +94,7 @@ def minilm_v1(student_attention, teacher_attention, student_values, teacher_valu
 
     attention : (B, heads, n, n) probabilities   values : (B, heads, n, d/heads)
     """
-    return attention_kl(student_attention, teacher_attention, mask) + qkv_relation(
-        student_values, teacher_values, mask
-    )
+    return attention_kl(student_attention, teacher_attention, mask) + qkv_relation(student_values, teacher_values, mask)
 
 
 def minilm_v2(student_qkv, teacher_qkv, mask, *, heads):
@@ -130,7 +127,7 @@ def rkd_angle(student, teacher):
     student, teacher = _sentences(student, teacher)
     everyone = torch.ones(1, len(student), dtype=torch.bool, device=student.device)
     grams = (relations.word_gram(x).unsqueeze(0) for x in (student, teacher))
-    total, _ = triple_sum(*grams, everyone, None, "huber")
+    total, _ = angle_sum(*grams, everyone, None, "huber")
     return total / len(student) ** 3
 
 
@@ -139,7 +136,7 @@ def _sentences(student, teacher):
         raise ValueError(
             f"one vector a sentence, (B, d): student {tuple(student.shape)}, teacher {tuple(teacher.shape)}"
         )
-    return _full(student), _full(teacher.detach())
+    return full(student), full(teacher.detach())
 
 
 def _split_again(x, heads):
@@ -149,26 +146,22 @@ def _split_again(x, heads):
     return x.transpose(1, 2).reshape(batch, n, heads, -1).transpose(1, 2)
 
 
-def _full(x):
-    if not x.is_floating_point():
-        raise ValueError(f"floating point values are needed, not {x.dtype}: use .float()")
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
 def _hidden(student, teacher, mask):
     same_shape(student, teacher, "hidden states", WIDTHS)
     words = relations.fit_mask(mask, student[..., :1].expand(*student.shape[:-1], student.shape[-2]))
-    return _full(student), _full(teacher.detach()), words.expand(student.shape[:-1])
+    words = words.expand(student.shape[:-1])
+    return *_real(words.unsqueeze(-1), student, teacher), words
 
 
 def _attention(student, teacher, mask):
     same_shape(student, teacher, "attention", HEADS)
-    return _full(student), _full(teacher.detach()), _pairs(mask, student)
+    pairs = relations.real_pairs(mask, student).expand(student.shape)
+    return *_real(pairs, student, teacher), pairs
 
 
-def _pairs(mask, square):
-    words = relations.fit_mask(mask, square)
-    return (words.unsqueeze(-1) & words.unsqueeze(-2)).expand(square.shape)
+def _real(counted, student, teacher):
+    """Padding may hold anything, NaN included: set to 0 it has no value and no gradient; nor has the teacher."""
+    return (torch.where(counted, full(x), 0) for x in (student, teacher.detach()))
 
 
 def _mean(values, counted):

@@ -1,4 +1,4 @@
-"""The triple loss and the KL of rows as nested loops, compiled by numba: what a CPU runs (`_triples`, `_rows`).
+"""The triple loss and the KL of rows as nested loops, compiled by numba: what a CPU runs.
 
 Everything of a few sentences fits the processor's caches, so the loss moves hardly more than the Gram matrices
 themselves. Single-threaded on purpose: a step of a small student is faster without threads that wait for each other.
@@ -9,13 +9,15 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from kdviz.losses import fast
+
 L2, HUBER, L1 = 0, 1, 2
 LANES = 16  # sentences at a time: two vector registers of today's processors; with 8, LLVM makes no vectors of the loop
 # Reordering sums is allowed, which lets the inner loop use vector instructions; NaN stays NaN.
-FAST = {"reassoc", "contract", "arcp", "nsz"}
+compiled = numba.njit(cache=fast.KEEP, fastmath={"reassoc", "contract", "arcp", "nsz"})
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@compiled
 def triples(student, teacher, real, reach, match, tolerance, grad):
     """Sum over all usable triples and how many there are; adds dL/dG to `grad`. The sum is NaN if a real word brings
     NaN or infinity in.
@@ -24,8 +26,8 @@ def triples(student, teacher, real, reach, match, tolerance, grad):
     reach : words on either side of a vertex     match : L2, HUBER or L1
     tolerance : distances below this share of G_ii + G_jj are rounding and count as 0
 
-    Sentences lie side by side in the last axis, so that one instruction serves several: the axes before it are, in turn,
-    a word i, a word near it (column k - `_first(i)`, a band: no more than a window needs), and student or teacher.
+    Sentences lie side by side in the last axis, so that one instruction serves several: the axes before it are, in
+    turn, a word i, a word near it (column k - `_first(i)`, a band: no more than a window needs), and the model.
     """
     sets, n = real.shape
     kind = student.dtype.type
@@ -85,20 +87,21 @@ def triples(student, teacher, real, reach, match, tolerance, grad):
                         sums[2, lane] += step * psi
                 for lane in range(LANES):
                     total += sums[0, lane]
-                    slope[low + i, j - first, lane] += sums[1, lane] - near[i, 2, lane] * near[i, 2, lane] * sums[2, lane]
+                    inverse = near[i, 2, lane]
+                    slope[low + i, j - first, lane] += sums[1, lane] - inverse * inverse * sums[2, lane]
         for lane in range(lanes):
             _chain(slope, lane, reach, grad[start + lane])
         slope[:] = 0
     return total, count
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@compiled
 def _first(word, reach, n, width):
     """The word in the first column of a word's row: windows of a vertex that both ends see are `reach` wide twice."""
     return min(max(0, word - 2 * reach), n - width)
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@compiled
 def _distances(student, teacher, real, sentence, reach, tolerance, far, lane):
     """Squared distances into `far`; 0 for padding and for words that coincide. Returns 0, or NaN: see `triples`."""
     n, width = far.shape[:2]
@@ -119,7 +122,7 @@ def _distances(student, teacher, real, sentence, reach, tolerance, far, lane):
     return checked
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@compiled
 def _chain(slope, lane, reach, grad):
     """dL/dG of a sentence from its dL/dD, through D_ij = G_ii + G_jj - 2 G_ij."""
     n, width = slope.shape[:2]
@@ -132,7 +135,7 @@ def _chain(slope, lane, reach, grad):
             grad[j, j] += step
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@compiled
 def rows(student, teacher, real, temperature, grad):
     """Sum over words of KL(teacher ‖ student) of their rows of cosines, and how many rows; adds dL/dG to `grad`.
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from kdviz import relations
 from kdviz.losses import contextual, features, logits
 from kdviz.losses.contextual import layer_angle, layer_pair, word_angle, word_pair
-from kdviz.losses.fast import triples as _triples
 
 MATCHES = ("l1", "l2", "huber")
 WORD_LOSSES = [
@@ -79,22 +77,6 @@ def test_word_losses_are_zero_at_the_teacher_only(case, drawn):
     student, teacher, mask = drawn
     close(value(case, teacher, teacher, mask), torch.zeros((), dtype=torch.double))
     assert value(case, student, teacher, mask) >= 0
-
-
-@given(sentences(), st.floats(0.2, 5))
-@quick
-def test_kl_of_rows_is_the_same_compiled_and_in_torch(drawn, temperature):
-    student, teacher, mask = drawn
-    teacher_gram, results = relations.word_gram(teacher), []
-    for devices in (contextual.COMPILED_ON, ()):
-        gram = relations.word_gram(student).requires_grad_()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(contextual, "COMPILED_ON", devices)
-            loss = word_pair(gram, teacher_gram, mask, temperature=temperature)
-        loss.backward()
-        results.append((loss.detach(), gram.grad))
-    close(*(loss for loss, _ in results))
-    close(*(grad for _, grad in results))
 
 
 @every_layer_loss
@@ -181,57 +163,6 @@ def test_gradients(case):
     teacher = torch.randn(2, 3, n, 4, dtype=torch.double)
     mask = torch.arange(n) < torch.tensor([[n], [n - 1]])
     assert torch.autograd.gradcheck(lambda s: value(case, s, teacher, mask), (student,))
-
-
-@pytest.mark.parametrize("window, n", [(None, 7), (3, 7), (3, 25), (5, 40), (99, 9)])
-@pytest.mark.parametrize("match", MATCHES)
-def test_word_angle_is_the_mean_over_valid_triples(window, n, match):
-    """Both ways of summing (matrix products, vertex by vertex) against the angles written out."""
-    torch.manual_seed(0)
-    student, teacher = torch.randn(2, 2, n, 4, dtype=torch.double), torch.randn(2, 2, n, 6, dtype=torch.double)
-    mask = torch.arange(n) < torch.tensor([[n], [n - 2]])
-    grams = relations.word_gram(student), relations.word_gram(teacher)
-    valid = relations.angle_mask(grams[0], window=window, mask=mask)
-    difference = contextual.POINTWISE[match](*(relations.angle(g, window=window, mask=mask) for g in grams))
-    close(word_angle(*grams, mask, window=window, match=match), difference[valid].mean())
-
-
-@pytest.mark.parametrize("window, n", [(None, 7), (None, 20), (3, 25), (5, 40)])
-@pytest.mark.parametrize("match", MATCHES)
-def test_gpu_route_and_cpu_route_agree(window, n, match, monkeypatch):
-    """Compiled loops on a CPU, matrix products elsewhere: same value, same gradient (both run here on the CPU)."""
-    torch.manual_seed(0)
-    student = torch.randn(2, 2, n, 4, dtype=torch.double, requires_grad=True)
-    teacher = relations.word_gram(torch.randn(2, 2, n, 6, dtype=torch.double))
-    mask = torch.arange(n) < torch.tensor([[n], [n - 2]])
-
-    def both():
-        loss = word_angle(relations.word_gram(student), teacher, mask, window=window, match=match)
-        return loss, *torch.autograd.grad(loss, student)
-
-    compiled = both()
-    monkeypatch.setattr(_triples, "_by_kernel", _triples._by_blocks)
-    for a, b in zip(compiled, both(), strict=True):
-        close(a, b)
-
-
-@pytest.mark.parametrize("route", ["_by_kernel", "_by_blocks"])
-@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
-@pytest.mark.parametrize("side", ["student", "teacher"])
-@pytest.mark.parametrize("loss", [word_angle, layer_angle])
-def test_angles_of_broken_vectors_are_refused(loss, side, bad, route, monkeypatch):
-    """An angle without a meaning counts 0, a number that is none never does; in padding it may stand."""
-    monkeypatch.setattr(_triples, "_by_kernel", getattr(_triples, route))
-    torch.manual_seed(0)
-    gram = relations.word_gram if loss is word_angle else relations.layer_gram
-    hidden, mask = torch.randn(2, 3, 9, 4), torch.ones(2, 9)
-    broken = hidden.clone()
-    broken[0, 1, 2, 3] = bad
-    grams = {"student": gram(hidden), "teacher": gram(hidden), side: gram(broken)}
-    with pytest.raises(ValueError, match=rf"[1-9]\d* {side} values"):
-        loss(grams["student"], grams["teacher"], mask)
-    mask[0, 2] = 0
-    assert loss(grams["student"], grams["teacher"], mask) < 1e-12
 
 
 def test_angle_is_the_cosine_between_difference_vectors():
