@@ -1,7 +1,7 @@
 """``python -m data.make.readme``: write what README.md tells in numbers, from the recorded rows and from the code.
 
-Each block stands between ``<!-- made: NAME -->`` and ``<!-- end -->``; a test fails while a block differs from what this
-script would write.
+Each block stands between ``<!-- made: NAME -->`` and ``<!-- end -->``; a test fails while a block differs from what
+this script would write.
 """
 
 from __future__ import annotations
