@@ -11,8 +11,11 @@ from pathlib import Path
 def write_whole(path: Path, data: bytes) -> None:
     """Write under a temporary name, then move into place: a reader sees the old file or the new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)  # there only when something failed
 
 
 def write_json(path: Path, content) -> None:

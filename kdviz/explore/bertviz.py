@@ -20,7 +20,7 @@ from kdviz.figures.tables import grid
 from kdviz.states import States
 
 _ASSETS = Path(__file__).parent / "assets"
-_MOST_BYTES = 400_000       # of attention numbers in one view, beside 320 KB of d3 and jQuery
+_MOST_BYTES = 400_000  # of attention numbers in one view, beside 320 KB of d3 and jQuery
 _BYTES_PER_NUMBER = 6.5
 _PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Attention</title>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'">
@@ -71,11 +71,23 @@ def attention(states, view: str = "head", *, sentence: int = 0, layer: int | Non
         if layer is not None and not 1 <= layer <= model.layers:
             raise ValueError(f"layer {layer} of {model.name!r}, which has layers 1 to {model.layers}")
     matrices = max(model.attentions.shape[1] * model.attentions.shape[2] for model in models)
-    tokens, notes = words(models, max(2, min(theme.MOST_TOKENS, int((_MOST_BYTES / _BYTES_PER_NUMBER / matrices) ** 0.5))))
+    tokens, notes = words(
+        models, max(2, min(theme.MOST_TOKENS, int((_MOST_BYTES / _BYTES_PER_NUMBER / matrices) ** 0.5)))
+    )
     names = " and ".join(f"{model.role} {model.name}" for model in models)
-    what = "lines from each token to the tokens it attends to" if view == "head" else "a small picture of every layer and head"
+    what = (
+        "lines from each token to the tokens it attends to"
+        if view == "head"
+        else "a small picture of every layer and head"
+    )
     alt = f"Attention of {names} over {len(tokens)} tokens ({' '.join(map(theme.visible, tokens))}): {what}."
-    return AttentionView(_page(models, view, tokens, layer), _height(models, view, len(tokens)), alt, notes, _tables(models, view, tokens, layer))
+    return AttentionView(
+        _page(models, view, tokens, layer),
+        _height(models, view, len(tokens)),
+        alt,
+        notes,
+        _tables(models, view, tokens, layer),
+    )
 
 
 def _page(models: list[States], view: str, tokens: list[str], layer: int | None) -> str:
@@ -89,7 +101,12 @@ def _page(models: list[States], view: str, tokens: list[str], layer: int | None)
         f"<script>{code.replace('PYTHON_PARAMS', script_json(_settings(model, f'model{m}', view, tokens, layer)), 1)}</script>"
         for m, model in enumerate(models)
     )
-    return _PAGE % {"places": places, "d3": _asset("d3.min.js"), "jquery": _asset("jquery.min.js"), "drawings": drawings}
+    return _PAGE % {
+        "places": places,
+        "d3": _asset("d3.min.js"),
+        "jquery": _asset("jquery.min.js"),
+        "drawings": drawings,
+    }
 
 
 def _settings(model: States, place: str, view: str, tokens: list[str], layer: int | None) -> dict:
@@ -99,7 +116,9 @@ def _settings(model: States, place: str, view: str, tokens: list[str], layer: in
     numbers = model.attentions[0, ..., :n, :n].double().round(decimals=4).tolist()
     settings = {
         "attention": [{"name": None, "attn": numbers, "left_text": shown, "right_text": shown}],
-        "default_filter": "0", "root_div_id": place, "include_layers": list(range(1, layers + 1)),
+        "default_filter": "0",
+        "root_div_id": place,
+        "include_layers": list(range(1, layers + 1)),
     }
     if view == "head":
         return settings | {"layer": layer or layers, "heads": None}
@@ -111,19 +130,28 @@ def _tables(models: list[States], view: str, tokens: list[str], layer: int | Non
     names = [html.escape(theme.shortened(theme.visible(token))) for token in tokens]
     tables = []
     for model in models:
-        shares = model.attentions[0, ..., : len(names), : len(names)]        # (L, heads, n, n)
+        shares = model.attentions[0, ..., : len(names), : len(names)]  # (L, heads, n, n)
         heads = [f"head {head + 1}" for head in range(shares.shape[1])]
         if view == "head":
             shown = layer or model.layers
-            top, most = shares[shown - 1].max(-1)                           # (heads, n)
-            lines = [[name, *(f"{names[j]} {share:.2f}" for share, j in zip(top[:, i].tolist(), most[:, i].tolist()))]
-                     for i, name in enumerate(names)]
+            top, most = shares[shown - 1].max(-1)  # (heads, n)
+            lines = [
+                [name, *(f"{names[j]} {share:.2f}" for share, j in zip(top[:, i].tolist(), most[:, i].tolist()))]
+                for i, name in enumerate(names)
+            ]
             caption = f"{model.name}, layer {shown}: the word that each word looks at most, and the share it gets"
         else:
-            top, most = shares.flatten(-2).max(-1)                          # (L, heads)
-            lines = [[f"layer {one + 1}", *(f"{names[at // len(names)]} → {names[at % len(names)]} {share:.2f}"
-                                            for share, at in zip(top[one].tolist(), most[one].tolist()))]
-                     for one in range(model.layers)]
+            top, most = shares.flatten(-2).max(-1)  # (L, heads)
+            lines = [
+                [
+                    f"layer {one + 1}",
+                    *(
+                        f"{names[at // len(names)]} → {names[at % len(names)]} {share:.2f}"
+                        for share, at in zip(top[one].tolist(), most[one].tolist())
+                    ),
+                ]
+                for one in range(model.layers)
+            ]
             caption = f"{model.name}: each head's strongest look, and its share"
         tables.append(grid(html.escape(caption), ["", *heads], lines))
     return "".join(tables)
@@ -139,7 +167,7 @@ def _height(models: list[States], view: str, n: int) -> int:
 
 def script_json(value) -> str:
     """JSON that is safe inside a ``<script>``: nothing in it can end the script or open a comment."""
-    dumped = json.dumps(value, separators=(",", ":"))       # ASCII: line separators of Unicode are escaped as well
+    dumped = json.dumps(value, separators=(",", ":"))  # ASCII: line separators of Unicode are escaped as well
     return dumped.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

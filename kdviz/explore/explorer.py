@@ -62,7 +62,7 @@ class Explorer(widgets.VBox):
         raise TypeError(f"{type(self).__name__} does not say what to draw")
 
     def _changed(self, _change=None) -> None:
-        if self._drawing:       # a control set by `draw`, not by a reader
+        if self._drawing:  # a control set by `draw`, not by a reader
             return
         self._drawing = True
         try:

@@ -24,12 +24,16 @@ class SentenceExplorer(Explorer):
         self._choices = _choices(list(models) if isinstance(models, (list, tuple)) else [models])
         self._encoded: tuple = (None, None)
         self.sentence = widgets.Text(
-            value=examples[0] if text is None else text, description="Sentence", continuous_update=False,
-            placeholder="type a sentence and press Enter", layout=widgets.Layout(width="min(640px, 95%)"),
+            value=examples[0] if text is None else text,
+            description="Sentence",
+            continuous_update=False,
+            placeholder="type a sentence and press Enter",
+            layout=widgets.Layout(width="min(640px, 95%)"),
         )
         self.examples = widgets.Dropdown(
             options=[("choose one …", ""), *((_short(example), example) for example in examples)],
-            description="Examples", layout=widgets.Layout(width="min(380px, 95%)"),
+            description="Examples",
+            layout=widgets.Layout(width="min(380px, 95%)"),
         )
         self.models = widgets.Dropdown(options=list(self._choices), description="Models")
         super().__init__([[self.sentence, self.examples], [self.models, *more]])
@@ -45,7 +49,7 @@ class SentenceExplorer(Explorer):
 
     def _changed(self, change=None) -> None:
         if change is not None and change["owner"] is self.examples:
-            self.sentence.value = change["new"] or self.sentence.value      # which draws, when it is a new sentence
+            self.sentence.value = change["new"] or self.sentence.value  # which draws, when it is a new sentence
         else:
             super()._changed(change)
 
@@ -80,7 +84,11 @@ class WordExplorer(SentenceExplorer):
         self.view = widgets.Dropdown(options=["pairs of words", "angles at a word"], description="View")
         self.vertex = widgets.Dropdown(description="Vertex", disabled=True)
         self.reach = widgets.IntSlider(
-            0, min=0, max=10, description="Window δ (0: whole sentence)", continuous_update=False,
+            0,
+            min=0,
+            max=10,
+            description="Window δ (0: whole sentence)",
+            continuous_update=False,
             layout=widgets.Layout(width="min(420px, 95%)"),
         )
         super().__init__(models, text, examples, [self.view, self.vertex, self.reach])

@@ -7,7 +7,21 @@ whose ``layout.meta["alt"]`` says in a sentence what is seen.
 
 from __future__ import annotations
 
+import importlib
+
 from kdviz.lazy import attach_stub
 
 # No module may carry the name of a figure: importing it would put the module in the figure's place.
-__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
+_find, _names, _own = attach_stub(__name__, __file__)
+# Pictures that one lesson needs stand in the course, which lies above this room. A reader finds them here all the same:
+# this menu asks for them by name, and no module of the room imports the course.
+_course = importlib.import_module("kdviz.course.figures")
+__all__ = sorted([*_own, *_course.__all__])
+
+
+def __getattr__(name: str):
+    return getattr(_course, name) if name in _course.__all__ else _find(name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*_names(), *_course.__all__})

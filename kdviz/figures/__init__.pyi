@@ -1,21 +1,27 @@
+import kdviz.course.figures as _course
+
 from . import theme as theme
-from .attention_layers import layer_attention as layer_attention, probe_accuracy as probe_accuracy
-from .costs import tradeoff as tradeoff
-from .factors import factor_shapes as factor_shapes
+from .curves import curves as curves, schedule as schedule
 from .heads import attention as attention
 from .layers import layer_path as layer_path, layer_relation as layer_relation
-from .picks import picked_copies as picked_copies, picked_share as picked_share
-from .rewriting import disagreement as disagreement, rewrites as rewrites
-from .samples import (
-    checkpoint_search as checkpoint_search,
-    curves as curves,
-    memorised as memorised,
-    sample_weights as sample_weights,
-)
 from .saving import save as save
-from .schedules import growing_teacher as growing_teacher, logit_path as logit_path, schedule as schedule
-from .slices import landscape as landscape
-from .soft import soft_targets as soft_targets
 from .tables import table as table
 from .timelapse import replay as replay
 from .words import word_angles as word_angles, word_relation as word_relation
+
+# of the course, found when asked for
+checkpoint_search = _course.checkpoint_search
+disagreement = _course.disagreement
+factor_shapes = _course.factor_shapes
+growing_teacher = _course.growing_teacher
+landscape = _course.landscape
+layer_attention = _course.layer_attention
+logit_path = _course.logit_path
+memorised = _course.memorised
+picked_copies = _course.picked_copies
+picked_share = _course.picked_share
+probe_accuracy = _course.probe_accuracy
+rewrites = _course.rewrites
+sample_weights = _course.sample_weights
+soft_targets = _course.soft_targets
+tradeoff = _course.tradeoff

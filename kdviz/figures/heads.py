@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from kdviz.figures import heatmaps, theme
-from kdviz.figures.inputs import layer_label, layer_prefix, matched_layers, one_sentence, panels_of, words
+from kdviz.figures import heatmaps, parts, theme
+from kdviz.figures.inputs import layer_steps, matched_layers, named, one_sentence, panels_of, spoken, words
 
-_PER_ROW = 4            # heads side by side
-_SMALLEST = 150         # pixels of a head's side
+_PER_ROW = 4  # heads side by side
+_SMALLEST = 150  # pixels of a head's side
+_BESIDE, _BELOW = 14, 26  # pixels between heads; below there is a head's name
 
 
 def attention(states, *, sentence: int = 0) -> go.Figure:
     """Attention probabilities of all heads of a layer: row i says how word i spreads its attention over the words j.
 
-    Two models are compared at the layers that distillation matches; their numbers of heads are free.
+    Two models are compared at the layers that the student's training matched; their numbers of heads are free.
 
     states : States of one model, or of two, teacher first, encoded with ``attentions=True``
     Raises ValueError when a model has no attentions, and as `word_relation` does.
@@ -24,93 +25,63 @@ def attention(states, *, sentence: int = 0) -> go.Figure:
     for model in models:
         if model.attentions is None:
             raise ValueError(f"{model.name!r} came without attentions: pass attentions=True to kd.encode")
-    layers = [pair for pair in matched_layers(models) if pair[0] > 0]       # layer 0, the embedding, attends to nothing
-    heads = [model.attentions.shape[2] for model in models]
-    tokens, notes = words(models, heatmaps.most_tokens(sum(heads) * (len(layers) + 1)))
+    layers = [pair for pair in matched_layers(models) if min(pair) > 0]  # layer 0, the embedding, attends to nothing
+    places = [(m, head) for m, model in enumerate(models) for head in range(model.attentions.shape[2])]
+    tokens, notes = words(models, heatmaps.most_tokens(len(places) * (len(layers) + 1)))
     n = len(tokens)
-    per_step = [
-        [
-            theme.compact(model.attentions[0, pair[m] - 1, head, :n, :n].numpy())
-            for m, model in enumerate(models) for head in range(heads[m])
-        ]
-        for pair in layers
-    ]
-    start = len(layers) - 1
-    places = [(m, head) for m in range(len(models)) for head in range(heads[m])]
-    data = [
-        {
-            "type": "heatmap", "z": z, "coloraxis": "coloraxis", "xaxis": _axis("x", k), "yaxis": _axis("y", k),
-            "hovertemplate": "\u2068%{y}\u2069 → \u2068%{x}\u2069<br>attention %{z:.3f}<br>"
-            f"{theme.text(models[m].name)}, head {head + 1}<extra></extra>",
-        }
-        for k, (z, (m, head)) in enumerate(zip(per_step[start], places, strict=True))
-    ]
-    frames = [
-        {"name": f"step {s}", "traces": list(range(len(places))), "data": [{"type": "heatmap", "z": z} for z in step]}
-        for s, step in enumerate(per_step)
-    ]
-    highest = heatmaps.bounds_of([z for step in per_step for z in step], 0.0)[1]
-    layout = _layout(panels_of(models), places, heads, tokens, notes) | {
-        "coloraxis": {
-            "cmin": 0, "cmax": highest, "colorscale": theme.sequential(),
-            "colorbar": {"title": {"text": "attention", "side": "right"}, "thickness": 14, "x": 1.01, "outlinewidth": 0,
-                         "tickfont": {"size": theme.TICK_SIZE}},
-        },
-    }
-    layout["sliders"] = [heatmaps.slider(
-        [layer_label(pair) for pair in layers], layer_prefix(layers), start, layout["margin"]["b"] - 66
-    )]
-    self_share = [float(np.mean([z.diagonal().mean() for z, (m, _) in zip(per_step[start], places, strict=True) if m == k]))
-                  for k in range(len(models))]
+    # (layers, heads of all models, n, n)
+    shares = [[models[m].attentions[0, pair[m] - 1, head, :n, :n].numpy() for m, head in places] for pair in layers]
+    shares = theme.compact(shares)
+    steps = layer_steps(layers)
+    layout = _layout(panels_of(models), places, tokens, bool(notes))
+    bar = parts.colour_bar("attention")
+    highest = heatmaps.bounds_of(shares, 0.0)[1]
+    layout["coloraxis"] = {"cmin": 0, "cmax": highest, "colorscale": theme.sequential(), "colorbar": bar}
+    layout["sliders"] = [parts.slider(*steps.values(), layout["margin"]["b"] - 66)]
+    frames = parts.frames([[{"type": "heatmap", "z": z} for z in step] for step in shares], range(len(places)))
+    figure = go.Figure(frames=frames, layout=layout)
+    for k, (m, head) in enumerate(places):
+        hover = f"{theme.text(models[m].name)}, head {head + 1}<extra></extra>"
+        hover = f"\u2068%{{y}}\u2069 → \u2068%{{x}}\u2069<br>attention %{{z:.3f}}<br>{hover}"
+        figure.add_heatmap(z=shares[-1][k], coloraxis="coloraxis", hovertemplate=hover)
+        figure.data[-1].update(xaxis=parts.numbered("x", k), yaxis=parts.numbered("y", k))
+    heads, themselves = [], []
+    for m, model in enumerate(models):
+        own = [z.diagonal().mean() for z, (other, _) in zip(shares[-1], places) if other == m]
+        heads.append(f"{len(own)} of {named([model])}")
+        themselves.append(f"{np.mean(own):.0%} ({model.name})")
     alt = (
-        f"Small heatmaps, one for each attention head ({' and '.join(f'{h} of {m.role} {m.name}' for h, m in zip(heads, models, strict=True))}), "
-        f"of how {n} tokens ({' '.join(map(theme.visible, tokens))}) attend to each other at {len(layers)} layers; at the "
-        f"last layer a token gives itself {' and '.join(f'{share:.0%} ({m.name})' for share, m in zip(self_share, models, strict=True))}."
+        f"Small heatmaps, one for each attention head ({' and '.join(heads)}), of how {spoken(tokens)} attend to each "
+        f"other at {len(layers)} layers; at the last layer a token gives itself {' and '.join(themselves)}."
     )
-    figure = go.Figure(data=data, frames=frames, layout=layout)
     return theme.finish(figure, "Attention of every head: which word looks at which?", alt, notes)
 
 
-def _axis(letter: str, place: int) -> str:
-    return f"{letter}{place + 1 if place else ''}"
-
-
-def _layout(panels, places, heads, tokens, notes) -> dict:
+def _layout(panels, places, tokens: list[str], notes: bool) -> dict:
     """A grid of heads, _PER_ROW a row; words are written left of and under a model's block, hovers know them all."""
-    rows_of = [-(-count // _PER_ROW) for count in heads]
+    count = np.bincount([m for m, _ in places])  # heads of each model
+    rows = -(-count // _PER_ROW)
     label_space = 7 * min(max(len(theme.visible(token)) for token in tokens), theme.LONGEST_TOKEN) + 12
     side = max(_SMALLEST, theme.LABEL_STEP * len(tokens))
-    head_gap, block_gap = 26, label_space + 60
-    columns = min(_PER_ROW, max(heads))
-    inner_height = sum(rows_of) * (side + head_gap) + (len(heads) - 1) * block_gap
-    inner_width = columns * side + (columns - 1) * 14
-    layout = {
-        "margin": {"t": 70 + 18 * bool(notes), "b": label_space + 100, "l": label_space + 30, "r": 84},
-        "plot_bgcolor": theme.colour("blank"), "annotations": [],
-    }
-    layout["height"] = layout["margin"]["t"] + inner_height + layout["margin"]["b"]
-    layout["width"] = layout["margin"]["l"] + inner_width + layout["margin"]["r"]
-    ticks = {
-        "tickmode": "array", "tickvals": list(range(len(tokens))), "ticktext": [theme.token_text(t) for t in tokens],
-        "showgrid": False, "zeroline": False, "range": [-0.5, len(tokens) - 0.5],
-    }
+    columns, block_gap = min(_PER_ROW, int(count.max())), label_space + 60
+    high = int(rows.sum()) * (side + _BELOW) + (len(count) - 1) * block_gap
+    wide = columns * side + (columns - 1) * _BESIDE
+    margin = {"t": 70 + 18 * notes, "b": label_space + 100, "l": label_space + 30, "r": 84}
+    layout = {"margin": margin, "plot_bgcolor": theme.colour("blank"), "annotations": []}
+    layout |= {"height": margin["t"] + high + margin["b"], "width": margin["l"] + wide + margin["r"]}
+    ticks = parts.word_axis(tokens) | {"range": [-0.5, len(tokens) - 0.5]}
     for k, (m, head) in enumerate(places):
         row, column = divmod(head, _PER_ROW)
-        above = sum(rows_of[:m]) * (side + head_gap) + m * block_gap + row * (side + head_gap) + head_gap
-        top, left = 1 - above / inner_height, column * (side + 14) / inner_width
-        bottom_of_column = head + _PER_ROW >= heads[m]
-        layout[_axis("xaxis", k)] = ticks | {
-            "anchor": _axis("y", k), "domain": [left, left + side / inner_width], "tickangle": -90,
-            "showticklabels": bottom_of_column,
-            "title": {"text": "attended word j" if bottom_of_column else ""},
-        }
-        layout[_axis("yaxis", k)] = ticks | {
-            "anchor": _axis("x", k), "domain": [max(0.0, top - side / inner_height), top], "autorange": "reversed",
-            "showticklabels": column == 0, "title": {"text": "word i" if column == 0 else ""},
-        }
+        row += int(rows[:m].sum())
+        top = 1 - (row * (side + _BELOW) + m * block_gap + _BELOW) / high
+        left, lowest = column * (side + _BESIDE) / wide, head + _PER_ROW >= count[m]
+        x = {"domain": [left, left + side / wide], "tickangle": -90, "showticklabels": bool(lowest)}
+        y = {"domain": [max(0.0, top - side / high), top], "autorange": "reversed", "showticklabels": column == 0}
+        x |= {"anchor": parts.numbered("y", k), "title": {"text": "attended word j" if lowest else ""}}
+        y |= {"anchor": parts.numbered("x", k), "title": {"text": "word i" if column == 0 else ""}}
+        layout[parts.numbered("xaxis", k)], layout[parts.numbered("yaxis", k)] = ticks | x, ticks | y
         name = f"<b>{theme.text(panels[m].name)}</b> · " if head == 0 else ""
-        layout["annotations"].append({
-            "text": f"{name}head {head + 1}", "showarrow": False, "font": {"size": theme.FONT_SIZE, "color": theme.colour(panels[m].role)},
-            "x": left, "xref": "paper", "xanchor": "left", "y": top, "yref": "paper", "yanchor": "bottom",
-        })
+        look = {"font": {"size": theme.FONT_SIZE, "color": theme.colour(panels[m].role)}, "showarrow": False}
+        look |= {"x": left, "xref": "paper", "xanchor": "left", "y": top, "yref": "paper", "yanchor": "bottom"}
+        layout["annotations"].append({"text": f"{name}head {head + 1}"} | look)
     return layout

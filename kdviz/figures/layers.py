@@ -1,4 +1,4 @@
-"""How one word's vectors at different layers stand to each other, and the path they take (layer transforming relation)."""
+"""How a word's vectors at different layers stand to each other, and the path they take (layer relation)."""
 
 from __future__ import annotations
 
@@ -6,55 +6,64 @@ import numpy as np
 import plotly.graph_objects as go
 
 from kdviz import relations
-from kdviz.figures import heatmaps, theme
+from kdviz.figures import heatmaps, parts, theme
 from kdviz.figures.heatmaps import View
-from kdviz.figures.inputs import beside, layer_label, matched_layers, one_sentence, panels_of, token_index, words
+from kdviz.figures.inputs import (
+    beside,
+    layer_label,
+    matched_layers,
+    named,
+    one_sentence,
+    panels_of,
+    spoken,
+    token_index,
+    words,
+)
 
 _QUANTITIES = {"cosine": relations.cosine, "distance": relations.distance}
+
+
+def quantity(relation: str):
+    """The function of Gram matrices that is called so, or a ValueError that names those there are."""
+    if relation not in _QUANTITIES:
+        raise ValueError(f"relation {relation!r} is not one of {', '.join(map(repr, _QUANTITIES))}")
+    return _QUANTITIES[relation]
 
 
 def layer_relation(states, token: int | str = 0, *, sentence: int = 0, relation: str = "cosine") -> go.Figure:
     """Relation between the layers of one word: teacher, student and their difference, with a menu of the words.
 
-    The embedding is layer 0. Two models are compared at the layers that distillation matches (Park et al. 2021).
+    The embedding is layer 0. Two models are compared at the layers that the student's training matched.
 
     token    : the word on screen at first, its place or its text (first occurrence)
     relation : ``"cosine"`` or ``"distance"`` (Euclidean)
     Raises ValueError for a token or a relation that does not exist, and as `word_relation` does.
     """
-    if relation not in _QUANTITIES:
-        raise ValueError(f"relation {relation!r} is not one of {', '.join(map(repr, _QUANTITIES))}")
-    models = one_sentence(states, sentence)
+    measure, models = quantity(relation), one_sentence(states, sentence)
     chosen = token_index(models, token)
     tokens, notes = words(models)
     if chosen >= len(tokens):
         raise ValueError(f"token {chosen} is not among the first {len(tokens)} tokens that a figure shows")
-    layers, panels = matched_layers(models), panels_of(models)
-    per_model = [
-        _QUANTITIES[relation](relations.layer_gram(model.hidden[0, [pair[m] for pair in layers]])).numpy()
-        for m, model in enumerate(models)
-    ]                                                                           # each (n, layers, layers)
-    bounds = heatmaps.bounds_of([array[: len(tokens)] for array in per_model], 0.0, 1.0 if relation == "cosine" else None)
-    views = [
-        View(
-            label=f"{place}: {theme.token_text(word)}", value=relation, bounds=bounds,
-            title=f"“{theme.token_text(word)}” from layer to layer: where does it change?",
-            arrays=beside([array[place : place + 1] for array in per_model]),
-        )
-        for place, word in enumerate(tokens)
-    ]
+    layers, arrays = matched_layers(models), []
+    for m, model in enumerate(models):
+        gram = relations.layer_gram(model.hidden[0, [pair[m] for pair in layers]])
+        arrays.append(measure(gram).numpy()[: len(tokens)])  # (n, layers, layers)
+    bounds = heatmaps.bounds_of(arrays, 0.0, 1.0 if relation == "cosine" else None)
+    views = []
+    for place, word in enumerate(map(theme.token_text, tokens)):
+        shown = beside([array[place : place + 1] for array in arrays])
+        title = f"“{word}” from layer to layer: where does it change?"
+        views.append(View(f"{place}: {word}", title, shown, relation, bounds))
     labels = [[str(pair[m]) for pair in layers] for m in range(len(models))]
     if len(models) == 2:
         labels.append([layer_label(pair) for pair in layers])
+    ends = ", ".join(f"{array[chosen, 0, -1]:.2f} ({model.name})" for array, model in zip(arrays, models))
     alt = (
         f"Heatmaps of the {relation} between the vectors of one word at every two of {len(layers)} layers, for "
-        f"{' and '.join(f'{model.role} {model.name}' for model in models)}; shown first: “{theme.visible(tokens[chosen])}”, "
-        f"first to last layer {', '.join(f'{array[chosen, 0, -1]:.2f} ({model.name})' for array, model in zip(per_model, models, strict=True))}."
+        f"{named(models)}; shown first: “{theme.visible(tokens[chosen])}”, first to last layer {ends}."
     )
-    return heatmaps.figure(
-        views, panels, labels, labels, alt=alt, axis_names=("layer", "layer"), joint="and", notes=notes, chosen=chosen,
-        item="layer ", menu_name="word",
-    )
+    look = {"axis_names": ("layer", "layer"), "joint": "and", "item": "layer ", "menu_name": "word"}
+    return heatmaps.figure(views, panels_of(models), labels, alt=alt, notes=notes, chosen=chosen, **look)
 
 
 def layer_path(states, *, sentence: int = 0) -> go.Figure:
@@ -66,55 +75,49 @@ def layer_path(states, *, sentence: int = 0) -> go.Figure:
     """
     models = one_sentence(states, sentence)
     tokens, notes = words(models)
-    layers, panels = matched_layers(models), panels_of(models)[: len(models)]
-    paths, shares = [], []
-    for m, model in enumerate(models):
-        hidden = model.hidden[0, [pair[m] for pair in layers], : len(tokens)].numpy()       # (layers, n, d)
-        path, share = principal_plane(hidden)
-        if paths:
-            path *= np.where((path * paths[0]).sum((0, 1)) < 0, -1, 1)
-        paths.append(path)
-        shares.append(share)
-    traces = []
-    for m, path in enumerate(paths):
-        for place, word in enumerate(tokens):
-            shown = theme.token_text(word)
-            traces.append({
-                "type": "scatter", "mode": "lines+markers+text", "name": f"{place}: {shown}",
-                "x": theme.compact(path[:, place, 0]), "y": theme.compact(path[:, place, 1]),
-                "legendgroup": str(place), "showlegend": m == 0, "xaxis": f"x{m + 1 if m else ''}",
-                "yaxis": f"y{m + 1 if m else ''}",
-                "text": [""] * (len(layers) - 1) + [shown], "textposition": "top center",
-                "textfont": {"size": theme.TICK_SIZE, "color": theme.colour("ink")},
-                "line": {"color": theme.WORD_COLOURS[place % 8], "width": 1.5}, "opacity": 1 if len(tokens) <= 16 else 0.7,
-                "marker": {
-                    "symbol": theme.WORD_SHAPES[place // 8 % 8], "size": [4 + 6 * s / len(layers) for s in range(len(layers))],
-                    "color": theme.WORD_COLOURS[place % 8],
-                },
-                "customdata": [layer_label((pair[m],)) for pair in layers],
-                "hovertemplate": f"\u2068{shown}\u2069 after layer %{{customdata}}<br>(%{{x:.2f}}, %{{y:.2f}})<extra></extra>",
-            })
-    layout = {"height": 560, "margin": {"t": 96 + 18 * bool(notes), "b": 60, "l": 70, "r": 20}, "annotations": [],
-              "legend": {"title": {"text": "word (click to hide)"}, "font": {"size": theme.TICK_SIZE}, "itemsizing": "constant"}}
+    layers = matched_layers(models)
+    figure, first, shares = go.Figure(), None, []
     width, gap = (1.0, 0.0) if len(models) == 1 else (0.46, 0.08)
-    for m, (panel, share) in enumerate(zip(panels, shares, strict=True)):
-        place = str(m + 1) if m else ""
+    for m, (model, panel) in enumerate(zip(models, panels_of(models), strict=False)):
+        hidden = model.hidden[0, [pair[m] for pair in layers], : len(tokens)].numpy()  # (layers, n, d)
+        path, share = principal_plane(hidden)
+        first = path if first is None else first
+        path *= np.where((path * first).sum((0, 1)) < 0, -1, 1)
+        axes = {"xaxis": parts.numbered("x", m), "yaxis": parts.numbered("y", m), "showlegend": m == 0}
+        for place, word in enumerate(map(theme.token_text, tokens)):
+            figure.add_scatter(**_path(path[:, place], place, word, [str(pair[m]) for pair in layers]), **axes)
         domain = [m * (width + gap), m * (width + gap) + width]
-        layout[f"xaxis{place}"] = {"domain": domain, "anchor": f"y{place}", "title": {"text": f"1st component, {share[0]:.0%} of the variance"}}
-        layout[f"yaxis{place}"] = {"anchor": f"x{place}", "title": {"text": f"2nd component, {share[1]:.0%}"}}
-        layout["annotations"].append({
-            "text": f"<b>{theme.text(panel.name)}</b>", "font": {"size": 14, "color": theme.colour(panel.role)},
-            "showarrow": False, "x": sum(domain) / 2, "xref": "paper", "xanchor": "center", "y": 1, "yref": "paper",
-            "yanchor": "bottom",
-        })
+        names = f"1st component, {share[0]:.0%} of the variance", f"2nd component, {share[1]:.0%}"
+        figure.layout[parts.numbered("xaxis", m)] = {
+            "domain": domain,
+            "anchor": axes["yaxis"],
+            "title": {"text": names[0]},
+        }
+        figure.layout[parts.numbered("yaxis", m)] = {"anchor": axes["xaxis"], "title": {"text": names[1]}}
+        figure.add_annotation(parts.heading(panel.name, panel.role, domain))
+        shares.append(f"{sum(share):.0%}")
+    if len(tokens) > 16:
+        figure.update_traces(opacity=0.7)
+    figure.update_layout(height=560, margin={"t": 96 + 18 * bool(notes), "b": 60, "l": 70, "r": 20})
+    figure.update_layout(legend={"title": {"text": "word (click to hide)"}, "itemsizing": "constant"})
+    figure.update_layout(legend_font_size=theme.TICK_SIZE)
     alt = (
-        f"Lines that follow each of {len(tokens)} tokens ({' '.join(map(theme.visible, tokens))}) from the embedding "
-        f"to the last layer in two dimensions, for {' and '.join(f'{model.role} {model.name}' for model in models)}; "
-        f"the plane holds {' and '.join(f'{sum(share):.0%}' for share in shares)} of the variance."
+        f"Lines that follow each of {spoken(tokens)} from the embedding to the last layer in two dimensions, for "
+        f"{named(models)}; the plane holds {' and '.join(shares)} of the variance."
     )
-    return theme.finish(
-        go.Figure(data=traces, layout=layout), "Paths of the words through the layers: small marks are early layers", alt, notes,
-    )
+    return theme.finish(figure, "Paths of the words through the layers: small marks are early layers", alt, notes)
+
+
+def _path(points: np.ndarray, place: int, word: str, layers: list[str]) -> dict:
+    """The trace of one word. points : (layers, 2)"""
+    shade, shape = theme.WORD_COLOURS[place % 8], theme.WORD_SHAPES[place // 8 % 8]
+    sizes = [4 + 6 * step / len(layers) for step in range(len(layers))]
+    hover = f"\u2068{word}\u2069 after layer %{{customdata}}<br>(%{{x:.2f}}, %{{y:.2f}})<extra></extra>"
+    trace = {"x": theme.compact(points[:, 0]), "y": theme.compact(points[:, 1]), "mode": "lines+markers+text"}
+    trace |= {"name": f"{place}: {word}", "legendgroup": str(place), "customdata": layers, "hovertemplate": hover}
+    trace |= {"line": {"color": shade, "width": 1.5}, "marker": {"symbol": shape, "size": sizes, "color": shade}}
+    trace |= {"text": [""] * (len(layers) - 1) + [word], "textposition": "top center"}
+    return trace | {"textfont": {"size": theme.TICK_SIZE, "color": theme.colour("ink")}}
 
 
 def principal_plane(points: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:

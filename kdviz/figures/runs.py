@@ -65,12 +65,19 @@ def comparison_figure(table: pd.DataFrame, split: str) -> go.Figure:
     rows = table[table["split"] == split].sort_values("mean")
     figure = go.Figure(
         go.Scatter(
-            x=100 * rows["mean"], y=np.arange(len(rows)), mode="markers", marker={"size": 10, "color": theme.colour("student")},
+            x=100 * rows["mean"],
+            y=np.arange(len(rows)),
+            mode="markers",
+            marker={"size": 10, "color": theme.colour("student")},
             error_x={
-                "type": "data", "symmetric": False, "array": 100 * (rows["high"] - rows["mean"]),
-                "arrayminus": 100 * (rows["mean"] - rows["low"]), "color": theme.colour("quiet"),
+                "type": "data",
+                "symmetric": False,
+                "array": 100 * (rows["high"] - rows["mean"]),
+                "arrayminus": 100 * (rows["mean"] - rows["low"]),
+                "color": theme.colour("quiet"),
             },
-            customdata=rows["runs"], hovertemplate="%{x:.1f} %<br>%{customdata} runs<extra></extra>",
+            customdata=rows["runs"],
+            hovertemplate="%{x:.1f} %<br>%{customdata} runs<extra></extra>",
         )  # fmt: skip
     )
     names = [theme.text(name) for name in rows["method"]]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 import os
-import tempfile
 from pathlib import Path
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from kdviz import chromium
+from kdviz.disk import write_whole
 from kdviz.figures.tables import table
 
 FORMATS = (".html", ".png", ".svg", ".json")
@@ -36,12 +36,12 @@ def save(figure: go.Figure, path, *, share_script: bool = False, scale: float = 
         case ".html":
             content = page(figure, SHARED_SCRIPT if share_script else None).encode()
             if share_script:
-                _write(path.with_name(SHARED_SCRIPT), get_plotlyjs().encode())
+                write_whole(path.with_name(SHARED_SCRIPT), get_plotlyjs().encode())
         case ".json":
             content = figure.to_json().encode()
         case suffix:
             content = _picture(figure, suffix.removeprefix("."), scale)
-    _write(path, content)
+    write_whole(path, content)
     return path
 
 
@@ -49,7 +49,10 @@ def page(figure: go.Figure, script: str | None = None) -> str:
     """A whole HTML page with the figure. script : address of plotly's script beside it, None to hold it inside."""
     alt = html.escape(figure.layout.meta["alt"])
     drawing = figure.to_html(
-        full_html=False, include_plotlyjs=script or True, auto_play=False, div_id="figure",
+        full_html=False,
+        include_plotlyjs=script or True,
+        auto_play=False,
+        div_id="figure",
         post_script=keyboard() + 'dressPlotly(document.getElementById("{plot_id}"), Plotly);',
         config={"displaylogo": False, "responsive": True},
     )
@@ -79,19 +82,6 @@ def _picture(figure: go.Figure, kind: str, scale: float) -> bytes:
     browser = chromium.find_chromium()
     if browser is None:
         raise FileNotFoundError(f"a .{kind} needs Chromium or Chrome. {chromium.ADVICE} A .html needs none.")
-    os.environ.setdefault("BROWSER_PATH", browser)          # where kaleido looks
+    os.environ.setdefault("BROWSER_PATH", browser)  # where kaleido looks
     width = figure.layout.width or 1100
     return figure.to_image(format=kind, width=width, height=figure.layout.height, scale=scale if kind == "png" else 1)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside the goal, then move into place: a reader never meets half a file."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

@@ -22,25 +22,26 @@ class DataTable:
 
 def table(figure: go.Figure) -> DataTable:
     """The data of a figure as it is first on screen: rows and columns by their words, everything escaped."""
-    alt = (figure.layout.meta or {}).get("alt", "")
-    parts = [_of_trace(figure, trace) for trace in figure.data if trace.visible in (None, True)]
-    return DataTable(
-        f"<details><summary>Data of this figure as tables</summary><p>{html.escape(alt)}</p>{''.join(parts)}</details>"
-    )
+    alt = html.escape((figure.layout.meta or {}).get("alt", ""))
+    tables = "".join(_of_trace(figure, trace) for trace in figure.data if trace.visible in (None, True))
+    return DataTable(f"<details><summary>Data of this figure as tables</summary><p>{alt}</p>{tables}</details>")
 
 
 def _of_trace(figure: go.Figure, trace) -> str:
-    rows, columns = _labels(figure, trace, "yaxis"), _labels(figure, trace, "xaxis")
-    caption = _caption(figure, trace)
-    if trace.type == "heatmap":
-        values = np.asarray(trace.z, dtype=float)
-        head = [_label(columns, place) for place in range(values.shape[1])]
-        # words in the cells, escaped already, say more than their colours
-        body = [list(map(_number, row)) for row in values] if trace.text is None else [list(row) for row in trace.text]
-        return grid(caption, ["", *head], [[_label(rows, place), *row] for place, row in enumerate(body)])
-    head = [_axis_title(figure, trace, "xaxis") or "x", _axis_title(figure, trace, "yaxis") or "y"]
-    pairs = zip(trace.x, trace.y, strict=True)
-    return grid(caption, head, [[_label(columns, x), _number(y)] for x, y in pairs])
+    """A heatmap's cells, or the points of a line. Labels are escaped for plotly, whose escapes HTML reads alike."""
+    axes = [figure.layout[kind + (trace[kind] or "x")[1:]] for kind in ("xaxis", "yaxis")]
+    columns, rows = (dict(zip(axis.tickvals or (), axis.ticktext or ())) for axis in axes)
+    if trace.type != "heatmap":
+        head = [axis.title.text or letter for axis, letter in zip(axes, "xy")]
+        pairs = zip(trace.x, trace.y, strict=True)
+        return grid(trace.name or "", head, [[_label(columns, x), _number(y)] for x, y in pairs])
+    # the line of the hover that names the model
+    caption = trace.hovertemplate.removesuffix("<extra></extra>").rsplit("<br>", 1)[-1]
+    values = np.asarray(trace.z, dtype=float)
+    head = ["", *(_label(columns, place) for place in range(values.shape[1]))]
+    # words in the cells, escaped already, say more than their colours
+    body = [map(_number, row) for row in values] if trace.text is None else trace.text
+    return grid(caption, head, [[_label(rows, place), *row] for place, row in enumerate(body)])
 
 
 def grid(caption: str, head: list[str], body: list[list[str]]) -> str:
@@ -52,32 +53,10 @@ def grid(caption: str, head: list[str], body: list[list[str]]) -> str:
     return f"<table><caption>{caption}</caption><thead><tr>{heading}</tr></thead><tbody>{lines}</tbody></table>"
 
 
-def _axis(figure: go.Figure, trace, kind: str):
-    name = getattr(trace, kind) or kind[0]                  # "x", "x2", …
-    return figure.layout[kind + name[1:]]
-
-
-def _axis_title(figure: go.Figure, trace, kind: str) -> str:
-    return _axis(figure, trace, kind).title.text or ""
-
-
-def _labels(figure: go.Figure, trace, kind: str) -> dict:
-    """Place -> words of an axis, as HTML: the labels are escaped for plotly, whose escapes HTML reads alike. A tick without
-    words shows its place, as in the picture."""
-    axis = _axis(figure, trace, kind)
-    return dict(zip(axis.tickvals or (), axis.ticktext or ()))
-
-
 def _label(labels: dict, place) -> str:
+    """The words of a tick; one without words shows its place, as in the picture."""
     return labels.get(place, _number(place) if isinstance(place, float | np.floating) else html.escape(str(place)))
 
 
 def _number(value) -> str:
     return html.escape(value) if isinstance(value, str) else "" if np.isnan(value) else f"{float(value):.4g}"
-
-
-def _caption(figure: go.Figure, trace) -> str:
-    """The line of the hover that names the model, or the trace's name; both are escaped already."""
-    if trace.type == "heatmap":
-        return trace.hovertemplate.removesuffix("<extra></extra>").rsplit("<br>", 1)[-1]
-    return trace.name or ""

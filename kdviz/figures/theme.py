@@ -13,34 +13,37 @@ import numpy as np
 import plotly.graph_objects as go
 
 FONT = "Source Sans Pro, Segoe UI, Helvetica, Arial, DejaVu Sans, Noto Sans, sans-serif"
-FONT_SIZE = 13          # nothing in a figure is smaller than 12
+FONT_SIZE = 13  # nothing in a figure is smaller than 12
 TITLE_SIZE = 17
 TICK_SIZE = 12
-LABEL_STEP = 13         # pixels that one token label needs beside its neighbour
-LONGEST_TOKEN = 14      # characters of a token that fit on an axis
-MOST_TOKENS = 40        # more cannot be read on an axis
-MOST_BYTES = 300_000    # one figure, as JSON
+LABEL_STEP = 13  # pixels that one token label needs beside its neighbour
+LONGEST_TOKEN = 14  # characters of a token that fit on an axis
+MOST_TOKENS = 40  # more cannot be read on an axis
+MOST_BYTES = 300_000  # one figure, as JSON
 
-# Blue and vermilion stay apart for every common kind of colour blindness; both have AA contrast on their ground.
-_LOOKS = {
-    "light": {
-        "ground": "#ffffff", "ink": "#1f1f1f", "quiet": "#595959", "grid": "#e3e3e3", "blank": "#d4d4d4",
-        "teacher": "#005a9c", "student": "#b34700", "model": "#4d4d4d", "middle": "#f7f7f7",
-        "low": "#08478c", "high": "#a63603", "control": "#f2f2f2",
-    },
-    "dark": {
-        "ground": "#111111", "ink": "#ededed", "quiet": "#b0b0b0", "grid": "#3a3a3a", "blank": "#3c3c3c",
-        "teacher": "#6cb8f0", "student": "#ff9d5c", "model": "#c8c8c8", "middle": "#1c1c1c",
-        "low": "#8cc8ff", "high": "#ffa366", "control": "#2a2a2a",
-    },
+# The colour of each part in light and in dark. Blue and vermilion stay apart for every common kind of colour blindness;
+# both have AA contrast on their ground.
+_COLOURS = {
+    "ground": ("#ffffff", "#111111"),
+    "ink": ("#1f1f1f", "#ededed"),
+    "quiet": ("#595959", "#b0b0b0"),
+    "grid": ("#e3e3e3", "#3a3a3a"),
+    "blank": ("#d4d4d4", "#3c3c3c"),
+    "teacher": ("#005a9c", "#6cb8f0"),
+    "student": ("#b34700", "#ff9d5c"),
+    "model": ("#4d4d4d", "#c8c8c8"),
+    "middle": ("#f7f7f7", "#1c1c1c"),
+    "low": ("#08478c", "#8cc8ff"),
+    "high": ("#a63603", "#ffa366"),
+    "control": ("#f2f2f2", "#2a2a2a"),
 }
+_LOOKS = ("light", "dark")
+ROLES = ("teacher", "student", "model")  # each has a colour, the same in every figure
 # Eight colours for words (after Okabe and Ito), told apart further by eight marker shapes.
-WORD_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b35c92", "#a87500", "#3d8fc4", "#7a7a7a", "#8a4f2a")
-WORD_SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
-
-SEQUENTIAL = (
-    "#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725",
-)   # viridis: even steps of lightness, readable in grey and with every common colour blindness
+WORD_COLOURS = tuple("#0072b2 #d55e00 #009e73 #b35c92 #a87500 #3d8fc4 #7a7a7a #8a4f2a".split())
+WORD_SHAPES = tuple("circle square diamond triangle-up cross x star triangle-down".split())
+# viridis: even steps of lightness, readable in grey and with every common colour blindness
+SEQUENTIAL = tuple("#440154 #472d7b #3b528b #2c728e #21918c #28ae80 #5ec962 #addc30 #fde725".split())
 
 _chosen = "auto"
 
@@ -72,7 +75,7 @@ def _look_of_lab() -> str:
 
 def colour(role: str) -> str:
     """The colour of a role (``"teacher"``, ``"student"``, ``"model"``) or of a part (``"ink"``, ``"grid"``, …)."""
-    return _LOOKS[look()][role]
+    return _COLOURS[role][_LOOKS.index(look())]
 
 
 def diverging() -> list[list]:
@@ -85,25 +88,23 @@ def sequential() -> list[list]:
     return [[step / (len(SEQUENTIAL) - 1), shade] for step, shade in enumerate(SEQUENTIAL)]
 
 
+def shade(name: str, number: int) -> str:
+    """The colour of a line or bar: that of its role when it is named so, else one by its number."""
+    return colour(name) if name in ROLES else WORD_COLOURS[number % 8]
+
+
 def template() -> dict:
     """The plotly template of the look in force: written out in full, so that it does not lean on plotly's own."""
-    axis = {
-        "gridcolor": colour("grid"), "zerolinecolor": colour("grid"), "linecolor": colour("quiet"),
-        "tickfont": {"size": TICK_SIZE}, "title": {"font": {"size": FONT_SIZE}, "standoff": 8}, "ticks": "",
-        "ticklabeloverflow": "allow",       # to look for labels beyond the edge costs half of every redraw, 75 ms
-    }
-    return {
-        "layout": {
-            "font": {"family": FONT, "size": FONT_SIZE, "color": colour("ink")},
-            "paper_bgcolor": colour("ground"), "plot_bgcolor": colour("ground"),
-            "xaxis": axis, "yaxis": axis, "colorway": list(WORD_COLOURS),
-            "modebar": {"remove": ["sendChartToCloud"]},    # no button that uploads what a reader typed
-            "hoverlabel": {
-                "bgcolor": colour("ground"), "bordercolor": colour("quiet"),
-                "font": {"size": FONT_SIZE, "color": colour("ink"), "family": FONT}, "align": "left",
-            },
-        }
-    }
+    ink, ground, quiet, grid = (colour(part) for part in ("ink", "ground", "quiet", "grid"))
+    axis = {"gridcolor": grid, "zerolinecolor": grid, "linecolor": quiet, "ticks": "", "tickfont": {"size": TICK_SIZE}}
+    axis["title"] = {"font": {"size": FONT_SIZE}, "standoff": 8}
+    axis["ticklabeloverflow"] = "allow"  # to look for labels beyond the edge costs half of every redraw, 75 ms
+    hover = {"bgcolor": ground, "bordercolor": quiet, "align": "left"}
+    hover["font"] = {"size": FONT_SIZE, "color": ink, "family": FONT}
+    layout = {"paper_bgcolor": ground, "plot_bgcolor": ground, "xaxis": axis, "yaxis": axis, "hoverlabel": hover}
+    layout |= {"font": {"family": FONT, "size": FONT_SIZE, "color": ink}, "colorway": list(WORD_COLOURS)}
+    layout["modebar"] = {"remove": ["sendChartToCloud"]}  # no button that uploads what a reader typed
+    return {"layout": layout}
 
 
 def finish(figure: go.Figure, title: str, alt: str, notes: tuple[str, ...] = ()) -> go.Figure:
@@ -118,11 +119,20 @@ def finish(figure: go.Figure, title: str, alt: str, notes: tuple[str, ...] = ())
     heading |= {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12}, "automargin": False}
     if notes:
         heading["subtitle"] = {"text": " · ".join(notes), "font": {"size": TICK_SIZE, "color": colour("quiet")}}
-    figure.layout.template = template()     # assigned, not updated: an update would keep plotly's default one beneath
+    figure.layout.template = template()  # assigned, not updated: an update would keep plotly's default one beneath
     figure.update_layout(title=heading, meta={"alt": alt, "notes": list(notes)})
     figure.add_annotation(
-        name="alt", text=text(alt), opacity=0, showarrow=False, captureevents=False,
-        x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="top",
+        name="alt",
+        text=text(alt),
+        opacity=0,
+        showarrow=False,
+        captureevents=False,
+        x=0,
+        y=1,
+        xref="paper",
+        yref="paper",
+        xanchor="left",
+        yanchor="top",
     )
     return figure
 
@@ -143,11 +153,11 @@ def visible(token: str) -> str:
 def _seen(character: str) -> str:
     code = ord(character)
     if code < 0x20:
-        return chr(0x2400 + code)                       # ␀ … ␟, Unicode's pictures of the control characters
+        return chr(0x2400 + code)  # ␀ … ␟, Unicode's pictures of the control characters
     if code == 0x7F:
         return "␡"
     if code == 0x20:
-        return "\u00a0"                                 # a plain space at an end would be trimmed away
+        return "\u00a0"  # a plain space at an end would be trimmed away
     if character in _BIDI_CONTROLS or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
         return f"⟨U+{code:04X}⟩"
     return character
@@ -185,5 +195,5 @@ def compact(values) -> np.ndarray:
     """
     values = np.ascontiguousarray(values, dtype=np.float32)
     bits = (values.view(np.uint32) + np.uint32(0x400)) & np.uint32(0xFFFFF800)
-    kept = np.where(np.abs(values) < 1e-6, np.float32(0), bits.view(np.float32))    # rounding error would read -0.000
+    kept = np.where(np.abs(values) < 1e-6, np.float32(0), bits.view(np.float32))  # rounding error would read -0.000
     return np.where(np.isfinite(values), kept, np.float32(np.nan))

@@ -6,12 +6,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from kdviz import relations
-from kdviz.figures import heatmaps, theme
+from kdviz.figures import heatmaps, parts
 from kdviz.figures.heatmaps import View
-from kdviz.figures.inputs import Panel, layer_label, matched_layers, one_sentence, panels_of, words
+from kdviz.figures.inputs import Panel, layer_label, matched_layers, one_sentence, panels_of, spoken, words
+from kdviz.figures.layers import quantity
 
-_QUANTITIES = {"cosine": relations.cosine, "distance": relations.distance}
 _MOST_STEPS = 25
+_FEWEST_TOKENS = 24  # rather fewer layers than fewer words than this
 
 
 def replay(steps, students, teacher=None, *, sentence: int = 0, relation: str = "cosine") -> go.Figure:
@@ -29,47 +30,41 @@ def replay(steps, students, teacher=None, *, sentence: int = 0, relation: str = 
     steps, students = list(steps), list(students)
     if not steps or len(steps) != len(students):
         raise ValueError(f"{len(steps)} steps but {len(students)} States of the student: one for each, at least one")
-    if relation not in _QUANTITIES:
-        raise ValueError(f"relation {relation!r} is not one of {', '.join(map(repr, _QUANTITIES))}")
-    chosen = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), _MOST_STEPS)).round().astype(int))
-    sets = [one_sentence([one] if teacher is None else [teacher, one], sentence) for one in (students[c] for c in chosen)]
-    models = sets[-1]
+    measure = quantity(relation)
+    chosen = parts.evenly(len(steps), _MOST_STEPS)
+    sets = [one_sentence([students[c]] if teacher is None else [teacher, students[c]], sentence) for c in chosen]
+    models, moving = sets[-1], 1 if teacher is None else 2  # the student and the difference
     layers = matched_layers(models)
-    matrices = len(layers) * (3 + (1 if teacher is None else 2) * len(chosen))
-    while len(layers) > 1 and heatmaps.most_tokens(matrices) < min(24, len(models[0].tokens[0])):
-        layers = layers[-(len(layers) // 2):]           # the deepest ones matter most
-        matrices = len(layers) * (3 + (1 if teacher is None else 2) * len(chosen))
-    tokens, notes = words(models, heatmaps.most_tokens(matrices))
+    fit = lambda layers: heatmaps.most_tokens(len(layers) * (3 + moving * len(chosen)))
+    while len(layers) > 1 and fit(layers) < min(_FEWEST_TOKENS, len(models[0].tokens[0])):
+        layers = layers[-(len(layers) // 2) :]  # the deepest ones matter most
+    tokens, notes = words(models, fit(layers))
     n = len(tokens)
     if len(chosen) < len(steps):
         notes = (*notes, f"{len(chosen)} of {len(steps)} steps")
 
     def measured(model, layer):
-        return _QUANTITIES[relation](relations.word_gram(model.hidden[0, layer])).numpy()[:n, :n]
+        return measure(relations.word_gram(model.hidden[0, layer])).numpy()[:n, :n]
 
-    views, last = [], len(layers) - 1
+    views = []
     for pair in layers:
-        student = np.stack([measured(one[-1], pair[-1]) for one in sets])
-        arrays = [student]
+        arrays = [np.stack([measured(one[-1], pair[-1]) for one in sets])]
         if teacher is not None:
-            still = measured(models[0], pair[0])[None]
-            arrays = [still, student, student - still]
-        views.append(View(
-            label=f"layer {layer_label(pair)}", value=relation, arrays=arrays,
-            title=f"Word relation while the student trains, layer {layer_label(pair)}",
-            bounds=heatmaps.bounds_of(arrays[:2], 0.0, 1.0 if relation == "cosine" else None),
-        ))
-    panels = panels_of(models) if teacher is not None else [Panel(models[0].name, models[0].role)]
-    told = ""
-    if teacher is not None:
-        gap = np.abs(views[last].arrays[2]).mean((1, 2))
-        told = f" Their mean difference goes from {gap[0]:.2f} to {gap[-1]:.2f}."
+            arrays.insert(0, measured(models[0], pair[0])[None])
+            arrays.append(arrays[1] - arrays[0])
+        label = f"layer {layer_label(pair)}"
+        bounds = heatmaps.bounds_of(arrays[:2], 0.0, 1.0 if relation == "cosine" else None)
+        views.append(View(label, f"Word relation while the student trains, {label}", arrays, relation, bounds))
+    panels, gap, beside = panels_of(models), "", ""
+    if teacher is None:
+        panels = [Panel(models[0].name, models[0].role)]
+    else:
+        gaps = np.abs(views[-1].arrays[2]).mean((1, 2))
+        gap, beside = f" Their mean difference goes from {gaps[0]:.2f} to {gaps[-1]:.2f}.", ", beside the teacher"
     alt = (
-        f"Heatmaps of the {relation} between every two of {n} tokens ({' '.join(map(theme.visible, tokens))}) at "
-        f"{len(chosen)} training steps of the student, from {steps[0]} to {steps[-1]}"
-        f"{'' if teacher is None else ', beside the teacher'}.{told}"
+        f"Heatmaps of the {relation} between every two of {spoken(tokens)} at "
+        f"{len(chosen)} training steps of the student, from {steps[0]} to {steps[-1]}{beside}.{gap}"
     )
-    return heatmaps.figure(
-        views, panels, [tokens] * len(panels), [tokens] * len(panels), alt=alt, steps=[f"{steps[c]:,}" for c in chosen],
-        step_prefix="training step ", start=0, notes=notes, chosen=last, play=True, menu_name="layer",
-    )
+    look = {"step_prefix": "training step ", "chosen": len(layers) - 1, "play": True, "menu_name": "layer"}
+    labels = [f"{steps[c]:,}" for c in chosen]
+    return heatmaps.figure(views, panels, [tokens] * len(panels), alt=alt, steps=labels, notes=notes, **look)

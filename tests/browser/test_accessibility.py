@@ -6,8 +6,10 @@ import pytest
 
 import kdviz as kd
 from tests.browser.axe import hindrances
-from tests.browser.test_saved_figures import FIGURES
-from tests.browser.test_saved_figures import opened as opened_figure  # noqa: F401  a fixture
+from tests.browser.test_saved_figures import (
+    FIGURES,
+    opened as opened_figure,  # noqa: F401  a fixture
+)
 from tests.browser.test_site import figure, opened  # noqa: F401  fixtures
 
 

@@ -244,7 +244,7 @@ def test_hostile_tokens_are_shown_literally_and_run_nothing(opened, shots, name)
 def named_figures(bad) -> dict[str, list[go.Figure]]:
     """Figures that take names of classes, models, groups and methods, or texts, by the function that draws them."""
     f, line = kd.figures, np.linspace(0, 1, 4)
-    lines = {name: line for name in bad}
+    lines = dict.fromkeys(bad, line)
     return {
         "schedule": [f.schedule(line, lines, title=bad[0], x_title=bad[1], y_title=bad[2])],
         "growing_teacher": [f.growing_teacher([1, 2], [0.5, 1], line, [line, line], bad[:4])],
@@ -262,7 +262,7 @@ def named_figures(bad) -> dict[str, list[go.Figure]]:
         "picked_share": [f.picked_share([(1, [1, 1, 1, 1, 1])], bad)],
         "picked_copies": [f.picked_copies(bad[0], bad, [1, 2], np.ones((2, 5)), 1)],
         "rewrites": [f.rewrites([1, 2], [HOSTILE] * 2, [HOSTILE[::-1]] * 2)],
-        "tradeoff": [f.tradeoff({name: 1.0 for name in bad}, {name: (0.5, 0.4, 0.6) for name in bad}, x_title=bad[0], y_title=bad[1])],
+        "tradeoff": [f.tradeoff(dict.fromkeys(bad, 1.0), dict.fromkeys(bad, (0.5, 0.4, 0.6)), x_title=bad[0], y_title=bad[1])],
     }
 
 

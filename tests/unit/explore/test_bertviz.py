@@ -54,7 +54,7 @@ def test_a_view_needs_no_network_and_runs_only_its_own_scripts(pair, view):
     page = frame(kd.explore.attention(pair, view))
     assert [tag for tag, _ in page.elements if tag in ("img", "link", "iframe", "b", "a")] == []
     scripts = [attributes for tag, attributes in page.elements if tag == "script"]
-    assert scripts == [{}] * 5               # d3, jQuery, the stand-in for require, one drawing a model
+    assert scripts == [{}] * 5  # d3, jQuery, the stand-in for require, one drawing a model
     policy = next(attributes["content"] for tag, attributes in page.elements if "http-equiv" in attributes)
     assert "default-src 'none'" in policy
 
@@ -70,7 +70,7 @@ def test_the_numbers_and_the_tokens_arrive(pair):
         assert data["attn"][1][2][3][4] == pytest.approx(float(model.attentions[0, 1, 2, 3, 4]), abs=1e-4)
         assert settings["layer"] == 2
         assert settings["include_layers"] == list(range(1, model.layers + 1))
-        assert script.count(str(settings["root_div_id"])) == 1      # the data is there once
+        assert script.count(str(settings["root_div_id"])) == 1  # the data is there once
 
 
 def test_nothing_in_json_can_end_a_script():
@@ -102,7 +102,10 @@ def test_a_table_says_where_heads_look_when_the_frame_is_not_shown(pair, view):
     assert [tag for tag, _ in page.elements].count("table") == 2
     assert {"img", "b", "a", "script"}.isdisjoint(tag for tag, _ in page.elements)
     source = kd.explore.attention(pair, view, layer=2 if view == "head" else None).tables
-    shares, names = pair[1].attentions[0], [html.escape(kd.theme.shortened(kd.theme.visible(token))) for token in HOSTILE]
+    shares, names = (
+        pair[1].attentions[0],
+        [html.escape(kd.theme.shortened(kd.theme.visible(token))) for token in HOSTILE],
+    )
     if view == "head":
         top, place = shares[1, 3, 5].max(-1)
         assert f"<td>{names[place]} {top:.2f}</td>" in source
@@ -111,12 +114,15 @@ def test_a_table_says_where_heads_look_when_the_frame_is_not_shown(pair, view):
         assert f"<td>{names[place // len(names)]} → {names[place % len(names)]} {top:.2f}</td></tr></tbody>" in source
 
 
-@pytest.mark.parametrize(("view", "layer", "words"), [
-    ("neuron", None, "kd.figures.attention"),
-    ("heads", None, "'heads'"),
-    ("head", 0, "layers 1 to 6"),
-    ("head", 7, "layers 1 to 6"),
-])
+@pytest.mark.parametrize(
+    ("view", "layer", "words"),
+    [
+        ("neuron", None, "kd.figures.attention"),
+        ("heads", None, "'heads'"),
+        ("head", 0, "layers 1 to 6"),
+        ("head", 7, "layers 1 to 6"),
+    ],
+)
 def test_views_and_layers_that_do_not_exist_are_refused(view, layer, words):
     with pytest.raises(ValueError, match=words):
         kd.explore.attention(make_states(heads=2), view, layer=layer)
@@ -129,6 +135,8 @@ def test_without_attentions_the_fix_is_named():
 
 def test_a_bertviz_of_another_make_is_refused(monkeypatch, tmp_path):
     (tmp_path / "head_view.js").write_text("something else")
-    monkeypatch.setattr(bertviz.importlib.util, "find_spec", lambda _: type("Spec", (), {"submodule_search_locations": [tmp_path]}))
+    monkeypatch.setattr(
+        bertviz.importlib.util, "find_spec", lambda _: type("Spec", (), {"submodule_search_locations": [tmp_path]})
+    )
     with pytest.raises(ValueError, match="head_view.js is not as in bertviz 1.4"):
         kd.explore.attention(make_states(heads=2))

@@ -8,8 +8,23 @@ import torch
 from kdviz.states import States
 
 HOSTILE = (
-    "[CLS]", "</script><img src=x onerror=alert(1)>", "<b>bold</b>", '<a href="javascript:alert(1)">x</a>', "&amp;",
-    "שלום", "مرحبا", "👩‍👩‍👧", "a\x00b", "\u202eevil", "$x^2$", "%{z}", "not", "not", "", " ", "[SEP]",
+    "[CLS]",
+    "</script><img src=x onerror=alert(1)>",
+    "<b>bold</b>",
+    '<a href="javascript:alert(1)">x</a>',
+    "&amp;",
+    "שלום",
+    "مرحبا",
+    "👩‍👩‍👧",
+    "a\x00b",
+    "\u202eevil",
+    "$x^2$",
+    "%{z}",
+    "not",
+    "not",
+    "",
+    " ",
+    "[SEP]",
 )
 
 
@@ -21,8 +36,13 @@ def make_states(role="teacher", tokens=12, layers=6, width=16, seed=0, heads=Non
     hidden = torch.randn(1, layers + 1, n, width, generator=random).cumsum(1) + 0.5
     attentions = heads and torch.randn(1, layers, heads, n, n, generator=random).mul(2).softmax(-1)
     return States(
-        name=name or ("minilm" if role == "teacher" else role), role=role, texts=(" ".join(tokens),),
-        tokens=(tuple(tokens),), mask=torch.ones(1, n, dtype=torch.bool), hidden=hidden, attentions=attentions,
+        name=name or ("minilm" if role == "teacher" else role),
+        role=role,
+        texts=(" ".join(tokens),),
+        tokens=(tuple(tokens),),
+        mask=torch.ones(1, n, dtype=torch.bool),
+        hidden=hidden,
+        attentions=attentions,
         notes=notes,
     )
 

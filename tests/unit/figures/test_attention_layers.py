@@ -21,7 +21,7 @@ def test_every_step_shows_its_map_and_the_last_comes_first():
         np.testing.assert_allclose(np.asarray(frame.data[0].z), expected.numpy(), rtol=1e-3)
     np.testing.assert_allclose(np.asarray(figure.data[0].z), frames[-1][1].numpy(), rtol=1e-3)
     assert f"teacher layer {int(frames[-1][1][0].argmax()) + 1}" in figure.layout.meta["alt"]
-    assert list(figure.layout.xaxis.ticktext) == ["layer 1", "layer 2", "layer 3", "layer 4"]
+    assert list(figure.layout.xaxis.ticktext) == ["1", "2", "3", "4"]
 
 
 def test_long_runs_are_thinned_and_wrong_maps_refused():

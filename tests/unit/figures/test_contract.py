@@ -57,7 +57,8 @@ FIGURES = {
     "picked_copies": lambda tokens: picks(tokens),
     "soft_targets": lambda tokens: kd.figures.soft_targets(
         [[2.0] + [0.5] * ((tokens if isinstance(tokens, int) else len(tokens)) - 1)],
-        [f"class {k}" for k in range(tokens)] if isinstance(tokens, int) else tokens, names=["teacher"]
+        [f"class {k}" for k in range(tokens)] if isinstance(tokens, int) else tokens,
+        names=["teacher"],
     ),
     "rewrites": lambda tokens: kd.figures.rewrites(*rewritten(tokens)),
     "disagreement": lambda tokens: kd.figures.disagreement(*climbs(60)),
@@ -90,7 +91,7 @@ def test_title_alt_and_axis_names(name):
     drawn_on = {(trace.xaxis or "x", trace.yaxis or "y") for trace in figure.data}
     across = [figure.layout["xaxis" + x[1:]] for x, _ in drawn_on]
     down = [figure.layout["yaxis" + y[1:]] for _, y in drawn_on]
-    if name == "attention":     # a grid is labelled along its edges
+    if name == "attention":  # a grid is labelled along its edges
         across = [axis for axis in across if axis.showticklabels]
         down = [axis for axis in down if axis.showticklabels]
     assert across and all(axis.title.text for axis in across)
@@ -173,20 +174,29 @@ def test_the_slider_changes_the_data_and_nothing_else(name):
         assert not frame.layout.to_plotly_json()
         for data in frame.data:
             assert set(data.to_plotly_json()) - {"type"} in ({"z"}, {"z", "text"}, {"y", "text"})
-        contents.append(np.concatenate([np.ravel(np.nan_to_num(np.asarray(d.z if d.type == "heatmap" else d.y, float))) for d in frame.data]))
+        contents.append(
+            np.concatenate(
+                [np.ravel(np.nan_to_num(np.asarray(d.z if d.type == "heatmap" else d.y, float))) for d in frame.data]
+            )
+        )
     for one, other in zip(contents, contents[1:], strict=False):
         assert not np.array_equal(one, other)
 
 
 @every_figure
 def test_notes_of_the_states_are_shown(name):
-    if name in ("soft_targets", "word_relation_one", "rewrites", "disagreement", "picked_copies") or name.startswith("replay"):
+    if name in ("soft_targets", "word_relation_one", "rewrites", "disagreement", "picked_copies") or name.startswith(
+        "replay"
+    ):
         return
     note = "cut to 128 of 2,310 tokens <b>"
     figure = {
-        "word_relation": kd.figures.word_relation, "word_angles": lambda s: kd.figures.word_angles(s, 1),
-        "layer_relation": kd.figures.layer_relation, "layer_relation_distance": kd.figures.layer_relation,
-        "layer_path": kd.figures.layer_path, "attention": kd.figures.attention,
+        "word_relation": kd.figures.word_relation,
+        "word_angles": lambda s: kd.figures.word_angles(s, 1),
+        "layer_relation": kd.figures.layer_relation,
+        "layer_relation_distance": kd.figures.layer_relation,
+        "layer_path": kd.figures.layer_path,
+        "attention": kd.figures.attention,
     }[name](pair(heads=4, notes=(note,)))
     assert "cut to 128 of 2,310 tokens &lt;b&gt;" in figure.layout.title.subtitle.text
 
@@ -284,11 +294,14 @@ def test_soft_targets_are_the_softmax_at_each_temperature():
     assert figure.data[1].marker.color == kd.theme.colour("student")
 
 
-@pytest.mark.parametrize(("logits", "labels", "temperatures", "words"), [
-    ([1.0, 2.0], ["a"], [1], "1 labels"),
-    ([1.0, np.inf], ["a", "b"], [1], "1 of 2 logits"),
-    ([1.0, 2.0], ["a", "b"], [0, 1], "positive"),
-])
+@pytest.mark.parametrize(
+    ("logits", "labels", "temperatures", "words"),
+    [
+        ([1.0, 2.0], ["a"], [1], "1 labels"),
+        ([1.0, np.inf], ["a", "b"], [1], "1 of 2 logits"),
+        ([1.0, 2.0], ["a", "b"], [0, 1], "positive"),
+    ],
+)
 def test_soft_targets_refuse_what_makes_no_sense(logits, labels, temperatures, words):
     with pytest.raises(ValueError, match=words):
         kd.figures.soft_targets(logits, labels, temperatures)

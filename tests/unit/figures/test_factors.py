@@ -24,7 +24,10 @@ def test_dots_are_size_and_error(rows):
     np.testing.assert_allclose(np.asarray(dots.marker.color), [row["flops"] for row in rows], rtol=1e-3)
     for text, row in zip(dots.text, rows):
         assert f"A {row['a'][0]}×{row['a'][1]}" in text and f"{row['parameters']:,} weights" in text
-    assert "query of layer 1" in figure.layout.meta["alt"] and f"{min(row['error'] for row in rows):.3f}" in figure.layout.meta["alt"]
+    assert (
+        "query of layer 1" in figure.layout.meta["alt"]
+        and f"{min(row['error'] for row in rows):.3f}" in figure.layout.meta["alt"]
+    )
 
 
 def test_the_slider_rings_a_shape_and_shows_its_spectrum(rows):

@@ -25,11 +25,14 @@ def test_the_share_of_each_operation_among_the_picked():
     assert "&lt;b&gt;x&lt;/b&gt;" in hostile.data[0].name and "&#36;y&#36;" in hostile.data[1].name
 
 
-@pytest.mark.parametrize("frames, operations, message", [
-    ([], OPERATIONS, "no counts"),
-    ([(0, torch.ones(4))], OPERATIONS[:3], "counts of 4 copies, but 3 operations"),
-    ([(0, torch.ones(4)), (7, torch.zeros(4))], OPERATIONS, "nothing was picked at step 7"),
-])
+@pytest.mark.parametrize(
+    "frames, operations, message",
+    [
+        ([], OPERATIONS, "no counts"),
+        ([(0, torch.ones(4))], OPERATIONS[:3], "counts of 4 copies, but 3 operations"),
+        ([(0, torch.ones(4)), (7, torch.zeros(4))], OPERATIONS, "nothing was picked at step 7"),
+    ],
+)
 def test_counts_that_make_no_sense_are_refused(frames, operations, message):
     with pytest.raises(ValueError, match=message):
         kd.figures.picked_share(frames, operations)
@@ -41,7 +44,10 @@ def test_the_worst_copies_of_each_moment_are_crossed():
     heat, crosses = figure.data
     np.testing.assert_allclose(np.asarray(heat.z, float), badness.T, rtol=1e-3)
     assert set(zip(crosses.x, crosses.y)) == {(0, 1), (0, 2), (1, 0), (1, 1)}
-    assert list(figure.layout.yaxis.ticktext) == ["one", "two", "three"] and list(figure.layout.xaxis.ticktext) == ["0", "5"]
+    assert list(figure.layout.yaxis.ticktext) == ["one", "two", "three"] and list(figure.layout.xaxis.ticktext) == [
+        "0",
+        "5",
+    ]
     assert "Picked most often, 2 times: two; 3 of 3 copies" in figure.layout.meta["alt"]
     assert html.unescape(figure.layout.title.subtitle.text) == "from: the <i>text</i>"
 

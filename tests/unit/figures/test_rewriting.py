@@ -52,19 +52,29 @@ def test_cycles_are_shaded_and_averaged():
     np.testing.assert_allclose(left.x, steps)
     bands = [(shape.x0, shape.x1) for shape in figure.layout.shapes]
     assert bands == [(99.5, 103.5), (109.5, 113.5), (119.5, 123.5), (129.5, 133.5), (-0.5, 3.5)]
-    assert f"{gap[climbing].mean():.3g} while the generator climbs, {gap[~climbing].mean():.3g} while it rests" in figure.layout.meta["alt"]
+    assert (
+        f"{gap[climbing].mean():.3g} while the generator climbs, {gap[~climbing].mean():.3g} while it rests"
+        in figure.layout.meta["alt"]
+    )
 
 
 def test_a_run_that_begins_at_rest_and_ends_in_a_climb():
     climbing = np.array([False, False, True, True, False, False, True])
     figure = kd.figures.disagreement(range(7), np.arange(7.0), np.zeros(7), climbing)
-    np.testing.assert_allclose(figure.data[1].y, [4, 3, 4, 5], rtol=1e-3)  # means of (2, 6), 3, 4, 5; the first two belong to none
+    np.testing.assert_allclose(
+        figure.data[1].y, [4, 3, 4, 5], rtol=1e-3
+    )  # means of (2, 6), 3, 4, 5; the first two belong to none
     assert [(shape.x0, shape.x1) for shape in figure.layout.shapes][:2] == [(1.5, 3.5), (5.5, 6.5)]
 
 
-@pytest.mark.parametrize("steps, before, after, words", [
-    ([], [], [], "0 steps"), ([1, 2], [["a"]], [["b"]], "2 steps, 1 texts"), ([1], [["a"]], [["b", "c"]], "1 tokens was rewritten to 2"),
-])
+@pytest.mark.parametrize(
+    "steps, before, after, words",
+    [
+        ([], [], [], "0 steps"),
+        ([1, 2], [["a"]], [["b"]], "2 steps, 1 texts"),
+        ([1], [["a"]], [["b", "c"]], "1 tokens was rewritten to 2"),
+    ],
+)
 def test_what_does_not_fit_is_refused(steps, before, after, words):
     with pytest.raises(ValueError, match=words):
         kd.figures.rewrites(steps, before, after)

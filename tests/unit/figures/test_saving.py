@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from html.parser import HTMLParser
 import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
 
 import pytest
 
@@ -33,7 +33,7 @@ def figure():
 def test_a_page_stands_alone(figure, tmp_path):
     path = kd.save(figure, tmp_path / "a.html")
     content = path.read_text(encoding="utf-8")
-    assert len(content) > 3_000_000          # plotly's script is inside
+    assert len(content) > 3_000_000  # plotly's script is inside
     found = Elements()
     found.feed(content)
     assert not [tag for tag, attributes in found.seen if tag in ("img", "link", "iframe", "object")]

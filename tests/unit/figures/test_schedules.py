@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import pytest
 
 import kdviz as kd
-from kdviz.figures import costs
+from kdviz.course.figures import costs
 
 RNG = np.random.default_rng(0)
 LABELS = ("<b>bad</b>", "fine & good", "$great$")
@@ -25,13 +25,25 @@ COST = {"KD": 20.0, "<b>CKD</b>": 30.0, "labels": 10.0, "slow": 90.0}
 SCORES = {"KD": (0.6, 0.55, 0.65), "<b>CKD</b>": (0.7, 0.66, 0.74), "labels": (0.3, 0.2, 0.4), "slow": (0.65, 0.6, 0.7)}
 
 FIGURES = {
-    "schedule": lambda: kd.figures.schedule(STEPS, {"ψ": STEPS / 500, "<i>Φ</i>": np.sqrt(STEPS)}, title="How ψ and Φ grow"),
+    "schedule": lambda: kd.figures.schedule(
+        STEPS, {"ψ": STEPS / 500, "<i>Φ</i>": np.sqrt(STEPS)}, title="How ψ and Φ grow"
+    ),
     "growing_teacher": lambda: kd.figures.growing_teacher(range(40), PHIS, TEACHER, STUDENT, LABELS),
-    "logit_path": lambda: kd.figures.logit_path(PHIS, TEACHER, {"student": STUDENT, "<b>x</b>": STUDENT + 1}, (0, 2), LABELS),
-    "curves": lambda: kd.figures.curves([0, 0.2, 0.4], {"KD": SHARES[:5, :3], "<b>one</b>": SHARES[0, :3]}, title="Score against noise", x_title="noise"),
-    "checkpoint_search": lambda: kd.figures.checkpoint_search([1, 2, 4], [0.5, 0.7, 0.9], {"small": SHARES[:5, :3], "<b>tiny</b>": SHARES[5:8, :3]}),
-    "memorised": lambda: kd.figures.memorised(range(1, 7), {"labels": ANSWERS, "<b>KD</b>": ANSWERS[:, ::-1]}, GIVEN, TRUE),
-    "sample_weights": lambda: kd.figures.sample_weights(range(6), SHARES, {"<b>flipped</b>": FLIPPED, "others": ~FLIPPED}),
+    "logit_path": lambda: kd.figures.logit_path(
+        PHIS, TEACHER, {"student": STUDENT, "<b>x</b>": STUDENT + 1}, (0, 2), LABELS
+    ),
+    "curves": lambda: kd.figures.curves(
+        [0, 0.2, 0.4], {"KD": SHARES[:5, :3], "<b>one</b>": SHARES[0, :3]}, title="Score against noise", x_title="noise"
+    ),
+    "checkpoint_search": lambda: kd.figures.checkpoint_search(
+        [1, 2, 4], [0.5, 0.7, 0.9], {"small": SHARES[:5, :3], "<b>tiny</b>": SHARES[5:8, :3]}
+    ),
+    "memorised": lambda: kd.figures.memorised(
+        range(1, 7), {"labels": ANSWERS, "<b>KD</b>": ANSWERS[:, ::-1]}, GIVEN, TRUE
+    ),
+    "sample_weights": lambda: kd.figures.sample_weights(
+        range(6), SHARES, {"<b>flipped</b>": FLIPPED, "others": ~FLIPPED}
+    ),
     "tradeoff": lambda: kd.figures.tradeoff(COST, SCORES, x_title="seconds"),
     "landscape": lambda: kd.figures.landscape(RADII, {"KD": BOWL, "<b>SWA</b>": np.stack([BOWL, BOWL / 2])}),
     "landscape_grid": lambda: kd.figures.landscape(RADII, {"KD": GRID, "<b>SWA</b>": GRID / 2}),
@@ -106,14 +118,14 @@ def test_memorised_items_are_those_answered_with_their_wrong_label():
     figure = FIGURES["memorised"]()
     first, second = figure.data
     assert first.visible and not second.visible
-    fooled = (ANSWERS == GIVEN[:, None]).sum(1)
+    fooled = (GIVEN[:, None] == ANSWERS).sum(1)
     kept = np.unique(np.linspace(0, 199, 150).round().astype(int))
     shown = drawn(first, "z")
     np.testing.assert_array_equal((shown == 2).sum(1), np.sort(fooled)[kept])
     order = np.argsort(fooled, kind="stable")[kept]
     np.testing.assert_array_equal(shown == 0, ANSWERS[order] == TRUE[order, None])
     assert figure.layout.meta["notes"] == ["150 of 200 items"] or figure.layout.meta["notes"] == ("150 of 200 items",)
-    assert f"labels: {(ANSWERS == GIVEN[:, None])[:, 0].mean():.0%} memorised at first" in figure.layout.meta["alt"]
+    assert f"labels: {(GIVEN[:, None] == ANSWERS)[:, 0].mean():.0%} memorised at first" in figure.layout.meta["alt"]
     buttons = figure.layout.updatemenus[0].buttons
     assert [button.args[0]["visible"] for button in buttons] == [[True, False], [False, True]]
     np.testing.assert_array_equal(drawn(second, "z")[:, 0] == 2, shown[:, -1] == 2)
@@ -173,20 +185,29 @@ def test_slices_are_what_was_measured():
     assert first.coloraxis == second.coloraxis  # one scale, or the pictures could not be compared
 
 
-@pytest.mark.parametrize("make, words", [
-    (lambda: kd.figures.schedule([1, 2], {"ψ": [1]}, title="x"), "'ψ' has"),
-    (lambda: kd.figures.growing_teacher(range(3), PHIS, TEACHER, STUDENT, LABELS), "3 steps and 3 labels"),
-    (lambda: kd.figures.logit_path(PHIS, TEACHER, {"s": STUDENT[:, :2]}, (0, 1), LABELS), r"shape \(40, 2\)"),
-    (lambda: kd.figures.curves([1], {"s": [[1, 2]]}, title="x", x_title="y"), r"shape \(1, 2\)"),
-    (lambda: kd.figures.memorised([1, 2], {"KD": ANSWERS}, GIVEN, TRUE), r"shape \(200, 6\); wanted are \(200, 2\)"),
-    (lambda: kd.figures.memorised([1], {"KD": ANSWERS[:, :1]}, np.r_[TRUE[:3], GIVEN[3:]], TRUE), "3 of 200 labels are right"),
-    (lambda: kd.figures.checkpoint_search([1], [0.5], {"s": [[1, 2]]}), r"shape \(1, 2\)"),
-    (lambda: kd.figures.sample_weights(range(6), SHARES, {"none": FLIPPED & ~FLIPPED}), "'none' has no member"),
-    (lambda: kd.figures.sample_weights(range(5), SHARES, {"all": FLIPPED}), "do not fit 5 visits"),
-    (lambda: kd.figures.tradeoff({"KD": 1}, SCORES, x_title="s"), "cost is of KD, scores of <b>CKD</b>, KD"),
-    (lambda: kd.figures.tradeoff(COST | {"KD": 0}, SCORES, x_title="s"), "must be above 0, got {'KD': 0}"),
-    (lambda: kd.figures.landscape(RADII, {"KD": BOWL[:3]}), "21 radii"),
-])
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: kd.figures.schedule([1, 2], {"ψ": [1]}, title="x"), "'ψ' has"),
+        (lambda: kd.figures.growing_teacher(range(3), PHIS, TEACHER, STUDENT, LABELS), "3 steps and 3 labels"),
+        (lambda: kd.figures.logit_path(PHIS, TEACHER, {"s": STUDENT[:, :2]}, (0, 1), LABELS), r"shape \(40, 2\)"),
+        (lambda: kd.figures.curves([1], {"s": [[1, 2]]}, title="x", x_title="y"), r"shape \(1, 2\)"),
+        (
+            lambda: kd.figures.memorised([1, 2], {"KD": ANSWERS}, GIVEN, TRUE),
+            r"shape \(200, 6\); wanted are \(200, 2\)",
+        ),
+        (
+            lambda: kd.figures.memorised([1], {"KD": ANSWERS[:, :1]}, np.r_[TRUE[:3], GIVEN[3:]], TRUE),
+            "3 of 200 labels are right",
+        ),
+        (lambda: kd.figures.checkpoint_search([1], [0.5], {"s": [[1, 2]]}), r"shape \(1, 2\)"),
+        (lambda: kd.figures.sample_weights(range(6), SHARES, {"none": FLIPPED & ~FLIPPED}), "'none' has no member"),
+        (lambda: kd.figures.sample_weights(range(5), SHARES, {"all": FLIPPED}), "do not fit 5 visits"),
+        (lambda: kd.figures.tradeoff({"KD": 1}, SCORES, x_title="s"), "cost is of KD, scores of <b>CKD</b>, KD"),
+        (lambda: kd.figures.tradeoff(COST | {"KD": 0}, SCORES, x_title="s"), "must be above 0, got {'KD': 0}"),
+        (lambda: kd.figures.landscape(RADII, {"KD": BOWL[:3]}), "21 radii"),
+    ],
+)
 def test_what_does_not_fit_is_refused_by_name(make, words):
     with pytest.raises(ValueError, match=words):
         make()

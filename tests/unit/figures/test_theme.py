@@ -14,9 +14,15 @@ from kdviz.figures import theme
 # linear RGB as seen without long, middle, short cones (Machado, Oliveira, Fernandes 2009, severity 1)
 BLINDNESS = {
     "none": np.eye(3),
-    "protan": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
-    "deutan": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
-    "tritan": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+    "protan": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deutan": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritan": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
 }
 
 
@@ -27,7 +33,12 @@ def linear(colour: str) -> np.ndarray:
 
 def lab(rgb: np.ndarray) -> np.ndarray:
     """CIELAB (D65) of linear RGB."""
-    xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]) @ rgb
+    xyz = (
+        np.array(
+            [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+        )
+        @ rgb
+    )
     t = xyz / np.array([0.95047, 1.0, 1.08883])
     f = np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
@@ -55,7 +66,7 @@ def look(request):
 @pytest.mark.parametrize("blindness", BLINDNESS)
 def test_adjacent_steps_of_the_scale_can_be_told_apart(blindness):
     steps = [apart(a, b, blindness) for a, b in zip(theme.SEQUENTIAL, theme.SEQUENTIAL[1:], strict=False)]
-    assert min(steps) >= 7      # 2.3 is just noticeable
+    assert min(steps) >= 7  # 2.3 is just noticeable
 
 
 @pytest.mark.parametrize("blindness", BLINDNESS)
@@ -88,14 +99,17 @@ def test_figures_take_the_look_that_is_chosen(look, teacher):
     assert layout.font.color == theme.colour("ink")
 
 
-@pytest.mark.parametrize(("stored", "expected"), [
-    ('{\n    // Theme\n    "theme": "JupyterLab Dark High Contrast",\n}', "dark"),
-    ('{"theme": "JupyterLab Light"}', "light"),
-    ('{"adaptive-theme": false, "theme": "JupyterLab Dark"}', "dark"),
-    ('{\n  // "theme": "JupyterLab Dark"\n}', "light"),
-    ("", "light"),
-    (None, "light"),
-])
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        ('{\n    // Theme\n    "theme": "JupyterLab Dark High Contrast",\n}', "dark"),
+        ('{"theme": "JupyterLab Light"}', "light"),
+        ('{"adaptive-theme": false, "theme": "JupyterLab Dark"}', "dark"),
+        ('{\n  // "theme": "JupyterLab Dark"\n}', "light"),
+        ("", "light"),
+        (None, "light"),
+    ],
+)
 def test_auto_follows_the_theme_of_jupyterlab(tmp_path, monkeypatch, stored, expected):
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
     monkeypatch.delenv("JUPYTERLAB_SETTINGS_DIR", raising=False)
@@ -111,10 +125,23 @@ def test_an_unknown_look_is_refused():
         theme.use("sepia")
 
 
-@pytest.mark.parametrize(("token", "shown"), [
-    ("word", "word"), ("a\x00b", "a␀b"), ("\n", "␊"), ("\x7f", "␡"), ("", "␢"), (" ", "\u00a0"),
-    ("\u202eevil", "⟨U+202E⟩evil"), ("\x85", "⟨U+0085⟩"), ("\ud800", "⟨U+D800⟩"), ("שלום", "שלום"), ("👩‍👩‍👧", "👩‍👩‍👧"), ("é", "é"),
-])
+@pytest.mark.parametrize(
+    ("token", "shown"),
+    [
+        ("word", "word"),
+        ("a\x00b", "a␀b"),
+        ("\n", "␊"),
+        ("\x7f", "␡"),
+        ("", "␢"),
+        (" ", "\u00a0"),
+        ("\u202eevil", "⟨U+202E⟩evil"),
+        ("\x85", "⟨U+0085⟩"),
+        ("\ud800", "⟨U+D800⟩"),
+        ("שלום", "שלום"),
+        ("👩‍👩‍👧", "👩‍👩‍👧"),
+        ("é", "é"),
+    ],
+)
 def test_what_cannot_be_seen_is_made_visible(token, shown):
     assert theme.visible(token) == shown
 
@@ -146,4 +173,6 @@ def test_compact_keeps_three_digits_and_blanks_what_is_not_finite():
 
 
 def test_no_button_uploads_a_figure(teacher):
-    assert "sendChartToCloud" in json.dumps(kd.figures.word_relation(teacher).layout.template.layout.modebar.to_plotly_json())
+    assert "sendChartToCloud" in json.dumps(
+        kd.figures.word_relation(teacher).layout.template.layout.modebar.to_plotly_json()
+    )

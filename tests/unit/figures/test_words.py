@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 import kdviz as kd
 from tests.unit.figures.made import HOSTILE, drawn, make_states, visible
 
-CLOSE = {"rtol": 1e-3, "atol": 1e-3}      # a figure keeps four digits
+CLOSE = {"rtol": 1e-3, "atol": 1e-3}  # a figure keeps four digits
 
 
 def by_hand(hidden: np.ndarray) -> dict[str, np.ndarray]:
@@ -92,7 +94,7 @@ def test_difference_is_centred_on_zero_and_magnitudes_are_not(teacher, student):
             assert [shade for _, shade in axis.colorscale] == list(kd.theme.SEQUENTIAL)
         for step in range(3):
             array = drawn(figure, step)[place]
-            slack = 1e-3 * axis.cmax      # of rounding
+            slack = 1e-3 * axis.cmax  # of rounding
             assert np.nanmin(array) >= axis.cmin - slack
             assert np.nanmax(array) <= axis.cmax + slack
 
@@ -196,3 +198,33 @@ def test_hostile_tokens_take_part(teacher):
     figure = kd.figures.word_angles(make_states(tokens=HOSTILE), 1)
     assert "<img" not in figure.layout.title.text
     assert "&lt;/script&gt;" in figure.layout.title.text
+
+
+def test_layers_are_compared_as_the_student_was_trained(teacher, student):
+    """PKD compares other layers than CKD; a map of no use (another model first, all layers with all) is left alone."""
+    trained = dataclasses.replace(student, layer_map=((2, 6), (1, 2)))
+    steps = lambda *models: [step.label for step in kd.figures.word_relation(models).layout.sliders[0].steps]
+    assert steps(teacher, student) == ["0", "3↔1", "6↔2"]
+    assert steps(teacher, trained) == ["2↔1", "6↔2"]
+    assert steps(dataclasses.replace(student, name="other"), trained) == ["0", "1", "2"]
+    assert steps(teacher, dataclasses.replace(student, layer_map=((1, 2, 3, 4, 5, 6), (1, 2)))) == ["0", "3↔1", "6↔2"]
+    assert steps(teacher, dataclasses.replace(student, layer_map=((0, 12), (0, 2)))) == ["0", "3↔1", "6↔2"]
+    drawn_at = drawn(kd.figures.word_relation([teacher, trained]), 0)
+    np.testing.assert_allclose(drawn_at[0], by_hand(teacher.hidden[0, 2].numpy())["cosine"], **CLOSE)
+    np.testing.assert_allclose(drawn_at[1], by_hand(student.hidden[0, 1].numpy())["cosine"], **CLOSE)
+
+
+def test_every_figure_of_two_models_follows_the_map(teacher):
+    student = make_states("student", layers=3, width=8, seed=1, heads=2)
+    student = dataclasses.replace(student, layer_map=((1, 4, 5), (1, 2, 3)))
+    pair = [make_states(heads=2), student]
+    labels = ["1", "4↔2", "5↔3"]
+    for figure in (kd.figures.word_relation(pair), kd.figures.word_angles(pair, 1), kd.figures.attention(pair)):
+        assert [step.label for step in figure.layout.sliders[0].steps] == labels
+    assert list(kd.figures.layer_relation(pair).layout.xaxis3.ticktext) == labels
+    assert [list(trace.customdata) for trace in kd.figures.layer_path(pair).data[::12]] == [
+        ["1", "4", "5"],
+        ["1", "2", "3"],
+    ]
+    film = kd.figures.replay([0, 1], [student, student], pair[0])
+    assert [button.label for button in film.layout.updatemenus[0].buttons] == [f"layer {label}" for label in labels]

@@ -1,0 +1,117 @@
+"""What models answer: bars of classes under a temperature (01) or under Φ (06), and the path of two logits (06)."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from kdviz.figures import parts, theme
+
+TEMPERATURES = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0)
+MOST_FRAMES = 25
+_LONGEST_LABEL = 24  # characters
+
+
+def soft_targets(logits, labels, temperatures=TEMPERATURES, *, names=("teacher", "student")) -> go.Figure:
+    """Bars of softmax(logits / τ) for each class, with a slider over τ (Hinton et al. 2015); τ = 1 first when offered.
+
+    logits : (C,) of one model, or (K, C), one row a model; tensors or arrays
+    labels : names of the C classes   names : names of the K models, "teacher" and "student" keep their colours
+    Raises ValueError when sizes disagree, a value is not finite, or a temperature is not positive.
+    """
+    rows = np.atleast_2d(np.asarray(logits, dtype=np.float64))
+    names, temperatures = list(names)[: len(rows)], [float(t) for t in temperatures]
+    if rows.ndim != 2 or rows.shape[1] != len(labels) or len(names) != len(rows):
+        raise ValueError(f"logits {rows.shape} do not fit {len(labels)} labels and {len(names)} names")
+    if not np.isfinite(rows).all():
+        raise ValueError(f"{(~np.isfinite(rows)).sum()} of {rows.size} logits are NaN or infinite")
+    if not temperatures or min(temperatures) <= 0:
+        raise ValueError(f"temperatures must be positive, got {temperatures}")
+    grown = np.exp((rows - rows.max(1, keepdims=True)) / np.reshape(temperatures, (-1, 1, 1)))
+    shares = (grown / grown.sum(-1, keepdims=True)).round(4)  # (temperatures, K, C)
+    start = temperatures.index(1.0) if 1.0 in temperatures else 0
+    steps = [f"{t:g}" for t in temperatures], "temperature τ = ", start
+    figure = _bars(shares, names, [theme.shade(name, k) for k, name in enumerate(names)], labels, steps)
+    figure.update_yaxes(range=[0, 1.08], title="probability")
+    top = int(rows[0].argmax())
+    low, high = (shares[pick(temperatures), 0, top] for pick in (np.argmin, np.argmax))
+    alt = (
+        f"Bars of the probabilities of {len(labels)} classes ({', '.join(map(theme.visible, labels))}) for "
+        f"{' and '.join(names)} at temperatures {min(temperatures):g} to {max(temperatures):g}; the {names[0]}'s first "
+        f"choice, {theme.visible(labels[top])}, goes from {low:.2f} to {high:.2f}."
+    )
+    return theme.finish(figure, "Soft targets: what a temperature reveals", alt)
+
+
+def growing_teacher(steps, phis, teacher, student, labels) -> go.Figure:
+    """One text: the teacher's logits as they grow with Φ, and the student's, at steps of a run; a slider over steps.
+
+    steps   : (S,) training steps    phis : (S,) Φ at these steps    labels : names of the C classes
+    teacher : (C,) logits at Φ = 1   student : (S, C)
+    Of more than 25 steps an even choice is shown. Raises ValueError when sizes disagree.
+    """
+    phis, teacher, student = (np.asarray(value, float) for value in (phis, teacher, student))
+    if student.shape != (len(steps), len(labels)) or teacher.shape != (len(labels),) or phis.shape != (len(steps),):
+        raise ValueError(
+            f"{len(steps)} steps and {len(labels)} labels do not fit Φ {phis.shape}, teacher {teacher.shape}, "
+            f"student {student.shape}"
+        )
+    chosen = parts.evenly(len(steps), MOST_FRAMES)
+    logits = np.stack([phis[chosen, None] * teacher, student[chosen]], 1).round(4)
+    words = [f"{steps[at]} (Φ = {phis[at]:.2f})" for at in chosen], "step ", len(chosen) - 1
+    shades = [theme.colour("teacher"), theme.colour("student")]
+    figure = _bars(logits, ["Φ · teacher", "student"], shades, labels, words)
+    reach = 1.08 * max(np.abs(teacher).max(), np.abs(student).max(), 1e-6)
+    figure.update_yaxes(range=[-reach, reach], title="logit")
+    alt = (
+        f"Bars of the logits of {len(labels)} classes for the teacher times Φ and for the student, at {len(chosen)} "
+        f"training steps; Φ goes from {phis[chosen[0]]:.2f} to {phis[chosen[-1]]:.2f}."
+    )
+    return theme.finish(figure, "The teacher grows, the student follows", alt)
+
+
+def _bars(values: np.ndarray, names, shades, labels, steps) -> go.Figure:
+    """Bars of C classes for K models at S steps. values : (S, K, C)   steps : words, prefix and start of the slider"""
+
+    def bar(row) -> dict:
+        return {"type": "bar", "y": row.tolist(), "text": [f"{value:.3f}" for value in row]}
+
+    frames = parts.frames([[bar(row) for row in step] for step in values], range(len(names)))
+    figure = go.Figure(frames=frames)
+    for name, shade, row in zip(map(theme.text, names), shades, values[steps[2]]):
+        hover = f"{name}<br>%{{x}}: %{{y:.4f}}<extra></extra>"
+        look = {"x": list(range(len(labels))), "name": name, "marker": {"color": shade}, "hovertemplate": hover}
+        figure.add_trace(bar(row) | look)
+    figure.update_traces(textposition="outside", textfont_size=theme.TICK_SIZE, cliponaxis=False)
+    figure.update_xaxes(parts.word_axis(labels, _LONGEST_LABEL) | {"title": {"text": "class"}})
+    figure.update_layout(height=460, margin={"t": 80, "b": 150, "l": 64, "r": 20}, showlegend=len(names) > 1)
+    figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"})
+    return figure.update_layout(sliders=[parts.slider(*steps, 56)])
+
+
+def logit_path(phis, teacher, students, classes, labels) -> go.Figure:
+    """Phase plot of two classes' logits: the target Φ·z_T moves along a ray, each student along its path.
+
+    phis     : (S,) Φ at S steps             teacher : (C,) logits at Φ = 1
+    students : name -> (S, C) logits at these steps
+    classes  : the two classes on the axes   labels  : names of the C classes
+    """
+    teacher, (a, b), figure = np.asarray(teacher, float), classes, go.Figure()
+    target, place = np.unique(np.asarray(phis, float))[:, None] * teacher, "(%{x:.2f}, %{y:.2f})"
+    look = {"shade": theme.colour("teacher"), "dash": "dot", "number": 2, "marks": 10}
+    parts.add_line(figure, theme.compact(target[:, a]), target[:, b], "target Φ · teacher", place, **look)
+    shades = [theme.colour("student"), *theme.WORD_COLOURS[2:]]
+    for number, (name, path) in enumerate(students.items()):
+        path = np.asarray(path, float)
+        if path.ndim != 2 or path.shape[1] != len(teacher):
+            raise ValueError(f"path of {name!r} has shape {path.shape}; wanted are (steps, {len(teacher)})")
+        look = {"shade": shades[number % len(shades)], "width": 1.5}
+        look["marks"] = np.linspace(4, 11, len(path)).round(1).tolist()
+        parts.add_line(figure, theme.compact(path[:, a]), path[:, b], name, place, **look)
+    parts.axes(figure, f"logit of {labels[a]}", f"logit of {labels[b]}")
+    alt = (
+        f"Paths of the logits of {labels[a]} and {labels[b]} during training for {', '.join(students)}; the target "
+        f"moves along a straight ray from Φ = {min(phis):.2f} to the teacher's own logits ({teacher[a]:.2f}, "
+        f"{teacher[b]:.2f})."
+    )
+    return theme.finish(figure, "Logits on their way to the teacher (larger marks are later)", alt)

@@ -1,0 +1,54 @@
+"""Slices through the loss landscape around a model (Li et al. 2018), for lessons 07 and 11."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from kdviz.figures import parts, theme
+
+
+def landscape(radii, losses, *, title: str = "The loss around each model") -> go.Figure:
+    """The loss along one random direction (lines), or across two (contours), 0 being the model itself.
+
+    radii  : (r,) distances, in the norms of the model's own filters
+    losses : name -> (r,) for lines or (k, r) for k directions (their mean, and each thinly); name -> (r, r) and
+             `radii` the same on both axes for contours, when every array is square of side r
+    Raises ValueError when sizes disagree.
+    """
+    radii = np.asarray(radii, float)
+    arrays = {name: np.asarray(values, float) for name, values in losses.items()}
+    for name, values in arrays.items():
+        if values.ndim not in (1, 2) or values.shape[-1] != len(radii):
+            raise ValueError(f"losses of {name!r} have shape {values.shape}; {len(radii)} radii want (…, {len(radii)})")
+    if all(values.shape == (len(radii), len(radii)) for values in arrays.values()):
+        return _contours(radii, arrays, title)
+    figure, middle, said = go.Figure(), int(np.abs(radii).argmin()), []
+    for number, (name, values) in enumerate(arrays.items()):
+        lines = np.atleast_2d(values)
+        if len(lines) > 1:
+            parts.add_thin_lines(figure, radii, lines, number)
+        mean, look = lines.mean(0), {"number": number, "width": 3, "dash": parts.DASHES[number % 4]}
+        parts.add_line(figure, radii, mean, name, "loss %{y:.3f} at %{x:.2f}", legendgroup=str(number), **look)
+        said.append(f"{name} {mean[middle]:.3f} in the middle, {mean[[0, -1]].mean():.3f} at the ends")
+    parts.axes(figure, "distance from the model (× norm of each filter)", "loss")
+    return theme.finish(figure, theme.text(title), f"Loss along random directions: {'; '.join(said)}.")
+
+
+def _contours(radii, arrays, title) -> go.Figure:
+    values = np.stack(list(arrays.values()))
+    low, high = float(values.min()), float(np.quantile(values, 0.95))
+    figure = make_subplots(1, len(arrays), subplot_titles=[theme.text(name) for name in arrays], shared_yaxes=True)
+    levels = {"start": low, "end": high, "size": (high - low) / 12}
+    for place, grid in enumerate(values, 1):
+        surface = go.Contour(x=radii, y=radii, z=theme.compact(grid), coloraxis="coloraxis", contours=levels)
+        figure.add_trace(surface, 1, place)
+    figure.update_traces(hovertemplate="loss %{z:.3f}<extra></extra>")
+    figure.update_xaxes(title="direction 1")
+    figure.update_yaxes(title="direction 2", col=1)
+    figure.update_layout(height=400, margin={"t": 90, "l": 64, "r": 80, "b": 56})
+    figure.update_layout(coloraxis={"colorscale": theme.sequential(), "cmin": low, "cmax": high})
+    figure.update_layout(coloraxis_colorbar_title_text="loss")
+    said = "; ".join(f"{name} from {grid.min():.3f} to {grid.max():.3f}" for name, grid in arrays.items())
+    return theme.finish(figure, theme.text(title), f"Contours of the loss across two random directions: {said}.")

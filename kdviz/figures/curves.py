@@ -1,0 +1,51 @@
+"""Named lines over a setting or over training: scores with their intervals, and schedules."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+from scipy import stats
+
+from kdviz.figures import parts, theme
+
+MOST_POINTS = 400  # of one curve
+
+
+def curves(x, scores, *, title: str, x_title: str, y_title: str = "accuracy") -> go.Figure:
+    """Mean over seeds with its 95 % interval (Student's t) against a setting: noise, checkpoint, start.
+
+    x : (X,) values of the setting   scores : name -> (seeds, X) numbers, one row a seed; one row has no interval
+    Raises ValueError when sizes disagree.
+    """
+    figure, said = go.Figure(), []
+    for number, (name, values) in enumerate(scores.items()):
+        values = np.atleast_2d(np.asarray(values, float))
+        if values.shape[1] != len(x):
+            raise ValueError(f"scores of {name!r} have shape {values.shape}; wanted are (seeds, {len(x)})")
+        mean, count = values.mean(0), len(values)
+        look = {"number": number, "shade": theme.shade(name, number), "marks": 9}
+        if count > 1:
+            half = stats.t.ppf(0.975, count - 1) * values.std(0, ddof=1) / np.sqrt(count)
+            look["error_y"] = {"type": "data", "array": theme.compact(half), "thickness": 1.2}
+        parts.add_line(figure, list(x), mean, name, "%{x}: %{y:.3f}", **look)
+        said.append(f"{name} is highest, {mean.max():.3f}, at {x[int(mean.argmax())]}")
+    parts.axes(figure, x_title, f"{y_title} (mean over seeds, 95 % interval)")
+    return theme.finish(figure, theme.text(title), f"{y_title} against {x_title}: {'; '.join(said)}.")
+
+
+def schedule(x, lines, *, title: str, x_title: str = "training step", y_title: str = "value") -> go.Figure:
+    """Named curves over the steps of a run, such as ψ, Φ and m·Φ. lines: name -> as many numbers as `x`.
+
+    Raises ValueError when lengths differ.
+    """
+    x, figure = np.asarray(x, float), go.Figure()
+    keep, hover = parts.evenly(len(x), MOST_POINTS), f"{theme.text(x_title)} %{{x}}: %{{y:.3f}}"
+    for number, (name, values) in enumerate(lines.items()):
+        values, dash = np.asarray(values, float), parts.DASHES[number % 3]
+        if values.shape != x.shape:
+            raise ValueError(f"line {name!r} has {values.shape} numbers for {x.shape} steps")
+        kept = theme.compact(x[keep]), values[keep]
+        parts.add_line(figure, *kept, name, hover, number=number, width=2.5, dash=dash)
+    parts.axes(figure, x_title, y_title)
+    ends = "; ".join(f"{name} goes from {values[0]:.3g} to {values[-1]:.3g}" for name, values in lines.items())
+    return theme.finish(figure, theme.text(title), f"Curves over {len(x)} points of {x_title}: {ends}.")
