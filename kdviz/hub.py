@@ -77,19 +77,19 @@ def _answers(endpoint: str) -> bool:
     """Whether the hub answers at all. In a thread, because looking up a name cannot be given a time limit."""
     import httpx
 
-    heard = threading.Event()
+    answered = threading.Event()
 
     def ask():
         try:
             httpx.head(endpoint, timeout=PATIENCE)
         except httpx.HTTPError:
             return
-        heard.set()
+        answered.set()
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(PATIENCE)
-    return heard.is_set()
+    return answered.is_set()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from data.make import low_rank
-from kdviz.data.batches import Order
+from kdviz.data.batches import BatchSampler
 from kdviz.data.load import EMBEDDED, load_task
 from kdviz.disk import file_sha256, write_whole
 from kdviz.models.masked_words import MaskedWords, encoder
@@ -106,7 +106,7 @@ def train(*, steps: int, seed: int, out: Path | None = None, most: int | None = 
     adapted = low_rank.with_low_rank(encoder(), settings)
     model = MaskedWords(adapted.base_model.model, tokenizer, words).eval()  # no dropout: low rank restrains enough
     update = low_rank.updates(model.parameters(), steps, settings)
-    order = Order(np.arange(len(rows)), np.array(list(map(len, rows))), settings["batch_size"], seed, phase=0)
+    order = BatchSampler(np.arange(len(rows)), np.array(list(map(len, rows))), settings["batch_size"], seed, phase=0)
     generator, history, total = torch.Generator().manual_seed(seed), [], 0.0
     for step in range(1, steps + 1):
         shown, mask, hidden, ids = hider([rows[row] for row in order[step - 1]], generator)

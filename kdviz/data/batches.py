@@ -139,7 +139,7 @@ def _cut(order: np.ndarray, size: int) -> list[np.ndarray]:
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
-class Order:
+class BatchSampler:
     """Which rows each step of a phase trains on: pass after pass over `members`, shuffled by `batch_rows`.
 
     A function of (seed, phase, step) alone, so that a run can go on from any step.

@@ -107,11 +107,11 @@ class TinyBERT(Method):
         if ctx.at.phase == "logits":
             soft = logits.soft_cross_entropy(student["logits"], teacher["logits"], self.temperature)
             return {"logits": soft}
-        mask, own, its = batch.attention_mask, student["hidden"], teacher["hidden"]
+        mask, own, other = batch.attention_mask, student["hidden"], teacher["hidden"]
         pairs = maps(student["scores"], self.heads), maps(teacher["scores"], self.heads)
         return {
-            "words": features.hidden_mse(self._words(own[:, :1]), its[:, :1], mask),
-            "hidden": features.hidden_mse(self._inner(own[:, 1:]), its[:, 1:], mask) * (own.shape[1] - 1),
+            "words": features.hidden_mse(self._words(own[:, :1]), other[:, :1], mask),
+            "hidden": features.hidden_mse(self._inner(own[:, 1:]), other[:, 1:], mask) * (own.shape[1] - 1),
             "scores": features.attention_mse(*pairs, mask) * pairs[0].shape[1],
         }
 
@@ -203,12 +203,12 @@ class MiniLM(KD):
     def loss(self, student, teacher, batch, ctx):
         if ctx.at.phase == "distil":
             return mixed_terms(student, teacher, batch, self.alpha, self.temperature)
-        mask, own, its = batch.attention_mask, student["qkv"], teacher["qkv"]
+        mask, own, other = batch.attention_mask, student["qkv"], teacher["qkv"]
         if self.version == 2:
-            return {"qkv": features.minilm_v2(own, its, mask, heads=self.relation_heads)}
+            return {"qkv": features.minilm_v2(own, other, mask, heads=self.relation_heads)}
         return {
             "attention": features.attention_kl(student["attentions"][:, -1], teacher["attentions"][:, -1], mask),
-            "values": features.qkv_relation(own[:, 2], its[:, 2], mask),
+            "values": features.qkv_relation(own[:, 2], other[:, 2], mask),
         }
 
 
@@ -216,7 +216,7 @@ class MiniLM(KD):
 class RKD(KD):
     """KD + distances (weight 1) and angles (weight 2) between the sentences of a batch. Park et al., CVPR 2019.
 
-    beta : weight of both beside KD. A sentence is the mean of its last hidden states [ours].
+    beta : weight of both beside KD. A sentence is the mean of other last hidden states [ours].
     """
 
     beta: float = 1.0

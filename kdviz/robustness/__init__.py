@@ -13,13 +13,13 @@ text says which of the two it rests on.
 from __future__ import annotations
 
 from kdviz.models.predict import accuracy
-from kdviz.robustness.attacks import Attack, Fooled, Judgement, attack, judge, pooled
+from kdviz.robustness.attacks import AdversarialExample, Attack, Judgement, attack, judge, pooled
 from kdviz.robustness.words import Candidates, candidates, neighbours
 
 __all__ = [
     "Attack",
     "Candidates",
-    "Fooled",
+    "AdversarialExample",
     "Judgement",
     "accuracy",
     "attack",

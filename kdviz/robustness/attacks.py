@@ -24,7 +24,7 @@ SPLITS_OF_TRAINING = ("train", "transfer", "dev")
 
 
 @dataclass(frozen=True)
-class Fooled:
+class AdversarialExample:
     """An adversarial text.
 
     before, after : one text, or two of a pair      label : the true class      row : in the attacked split
@@ -49,7 +49,7 @@ class Attack:
 
     model: str
     attempted: int
-    found: tuple[Fooled, ...] = ()
+    found: tuple[AdversarialExample, ...] = ()
     queries: int = 0
 
     @property
@@ -106,7 +106,7 @@ def attack(model: Model, dataset, candidates: Candidates, *, share: float = 0.4,
                 asked[row] = None
                 if end.value is not None:
                     after, changed, kept = end.value
-                    found[row] = Fooled(rows[row], after, labels[row], row, changed, kept)
+                    found[row] = AdversarialExample(rows[row], after, labels[row], row, changed, kept)
     return Attack(model.name, len(right), tuple(found[row] for row in sorted(found)), queries)
 
 
@@ -155,7 +155,7 @@ def pooled(attacks: Sequence[Attack]) -> datasets.Dataset:
 
     Raises ValueError when no attack succeeded.
     """
-    found: dict[swaps.Row, tuple[Fooled, set[str]]] = {}
+    found: dict[swaps.Row, tuple[AdversarialExample, set[str]]] = {}
     for one in attacks:
         for text in one.found:
             found.setdefault(text.after, (text, set()))[1].add(one.model)

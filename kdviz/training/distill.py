@@ -259,5 +259,7 @@ def _same(former: dict, signature: dict, folder) -> None:
     wanted = json.loads(json.dumps(signature))
     changed = [name for name in wanted if former.get(name) != wanted[name]]
     if changed:
-        told = "; ".join(f"{name} was {former.get(name)!r}, is now {wanted[name]!r}" for name in changed)
-        raise ValueError(f"the run in {folder} is another one: {told}. Choose another folder, or the former settings")
+        changes = "; ".join(f"{name} was {former.get(name)!r}, is now {wanted[name]!r}" for name in changed)
+        raise ValueError(
+            f"the run in {folder} is another one: {changes}. Choose another folder, or the former settings"
+        )

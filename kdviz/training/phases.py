@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from kdviz.data.batches import Order
+from kdviz.data.batches import BatchSampler
 from kdviz.methods.base import Phase
 from kdviz.training.context import Context
 
@@ -16,7 +16,7 @@ class ScheduledPhase:
     """A phase with its rows laid out in steps; phases that share an optimiser share `shared` steps of schedule."""
 
     phase: Phase
-    order: Order
+    order: BatchSampler
     per_epoch: int
     first: int  # step of the run at which it begins
     shared_first: int = 0
@@ -51,7 +51,7 @@ def schedule_phases(run: Context, phases: list[Phase]) -> list[ScheduledPhase]:
     groups, first = [], 0
     for number, phase in enumerate(phase for phase in phases if phase.epochs):
         members = run.table.members(phase.rows, run.task_rows)
-        order = Order(members, run.table.lengths, run.settings.batch_size, run.seed, number)
+        order = BatchSampler(members, run.table.lengths, run.settings.batch_size, run.seed, number)
         scheduled = ScheduledPhase(phase, order, run.settings.steps_per_epoch or order.per_pass, first)
         first += scheduled.steps
         if phase.reset_optimizer or not groups:

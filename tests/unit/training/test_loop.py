@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import kdviz as kd
-from kdviz.data.batches import Order, Rows
+from kdviz.data.batches import BatchSampler, Rows
 from kdviz.figures.runs import history_figure
 from kdviz.methods.base import Method, Phase
 from kdviz.training.context import Context
@@ -244,12 +244,12 @@ def test_the_rate_warms_up_decays_and_is_shared_by_phases_that_say_so():
 def test_an_order_visits_each_row_once_a_pass_and_starts_anywhere():
     lengths = np.random.default_rng(0).integers(3, 30, 50)
     members = np.arange(7, 47)
-    order = Order(members, lengths, 8, seed=1, phase=0)
+    order = BatchSampler(members, lengths, 8, seed=1, phase=0)
     steps = [order[step] for step in range(10)]
     for one_pass in (steps[:5], steps[5:]):
         assert sorted(np.concatenate(one_pass)) == list(members)
-    assert np.array_equal(Order(members, lengths, 8, seed=1, phase=0)[7], steps[7])
-    assert not np.array_equal(Order(members, lengths, 8, seed=1, phase=1)[0], steps[0])
+    assert np.array_equal(BatchSampler(members, lengths, 8, seed=1, phase=0)[7], steps[7])
+    assert not np.array_equal(BatchSampler(members, lengths, 8, seed=1, phase=1)[0], steps[0])
 
 
 def test_steps_per_epoch_makes_runs_equally_long():
