@@ -216,7 +216,7 @@ class MiniLM(KD):
 class RKD(KD):
     """KD + distances (weight 1) and angles (weight 2) between the sentences of a batch. Park et al., CVPR 2019.
 
-    beta : weight of both beside KD. A sentence is the mean of other last hidden states [ours].
+    beta : weight of both beside KD. A sentence is the mean of its last hidden states [ours].
     """
 
     beta: float = 1.0
