@@ -50,15 +50,14 @@ class States:
         if not -len(self.texts) <= index < len(self.texts):
             raise IndexError(f"sentence {index} of {len(self.texts)}: choose 0 to {len(self.texts) - 1}")
         index %= len(self.texts)
-        n = len(self.tokens[index])
-        one = slice(index, index + 1)
+        one, real = slice(index, index + 1), self.mask[index]
         return replace(
             self,
             texts=self.texts[one],
             tokens=self.tokens[one],
-            mask=self.mask[one, :n],
-            hidden=self.hidden[one, :, :n],
-            attentions=None if self.attentions is None else self.attentions[one, ..., :n, :n],
+            mask=self.mask[one, real],
+            hidden=self.hidden[one, :, real],
+            attentions=None if self.attentions is None else self.attentions[one, ..., real, :][..., real],
             logits=None if self.logits is None else self.logits[one],
         )
 
@@ -66,9 +65,10 @@ class States:
 def text_to_ids(tokenizer, texts, pairs=None, **options):
     """Call a tokenizer so that text is data: a typed "[MASK]" or "[SEP]" is three ordinary tokens.
 
-    texts, pairs : list of str, and None or a list of str of equal length. Returns the tokenizer's encoding.
+    texts, pairs : list of str, and None or a list of str of equal length. Returns the tokenizer's encoding. Padding
+    follows the words, whatever the tokenizer's own settings say: kdviz counts words from the first place.
     """
-    return tokenizer(texts, pairs, split_special_tokens=True, verbose=False, **options)
+    return tokenizer(texts, pairs, split_special_tokens=True, padding_side="right", verbose=False, **options)
 
 
 def encode(models, texts, *, attentions: bool = False, max_length: int = 128):
@@ -171,7 +171,8 @@ def _run(model, batch, texts, tokens, notes, attentions) -> States:
     if unseen.any():
         names = dict.fromkeys(model.tokenizer.convert_ids_to_tokens(batch["input_ids"][unseen].tolist()))
         listed = ", ".join(list(names)[:8]) + (", …" if len(names) > 8 else "")
-        notes = (*notes, f"{model.name} never saw and reads as {model.tokenizer.unk_token}: {listed}")
+        read_as = model.tokenizer.unk_token or model.tokenizer.pad_token
+        notes = (*notes, f"{model.name} never saw and reads as {read_as}: {listed}")
     return States(
         name=model.name,
         role=model.role,

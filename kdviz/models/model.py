@@ -14,7 +14,8 @@ from torch import Tensor
 
 from kdviz.disk import file_sha256, write_json, write_whole
 from kdviz.models.network import FIELDS, Module, Network, Outputs
-from kdviz.models.tokenizers import is_packaged, load_tokenizer, tokenizer_sha256
+from kdviz.models.tokenizers import ids_of, is_packaged, load_tokenizer, tokenizer_sha256, unknown_id
+from kdviz.states import CHUNK, encode
 
 NETWORKS = {  # kind -> the class that runs it
     "transformer": "kdviz.models.transformer.Transformer",
@@ -52,10 +53,11 @@ class Model(Module):
         self.vocabulary = None if vocabulary is None else tuple(int(i) for i in vocabulary)
         rows = None
         if self.vocabulary is not None:
-            unknown = tokenizer.unk_token_id
+            unknown = unknown_id(tokenizer)
             if unknown not in self.vocabulary:
-                raise ValueError(f"the vocabulary must keep {tokenizer.unk_token} (id {unknown}) for unseen words")
-            rows = torch.full((len(tokenizer),), self.vocabulary.index(unknown))
+                token = tokenizer.convert_ids_to_tokens(unknown)
+                raise ValueError(f"the vocabulary must keep {token} (id {unknown}) for unseen words")
+            rows = torch.full((ids_of(tokenizer),), self.vocabulary.index(unknown))
             rows[list(self.vocabulary)] = torch.arange(len(self.vocabulary))
         self.register_buffer("rows", rows, persistent=False)
         self._hashed = None, ""  # CRC-32 and SHA-256 of the last fingerprint
@@ -87,7 +89,7 @@ class Model(Module):
         vectors = None
         if one_hot is not None:
             source = "the tokenizer has" if words is None else "`words` has"
-            words = torch.arange(len(self.tokenizer), device=self.device) if words is None else words
+            words = torch.arange(ids_of(self.tokenizer), device=self.device) if words is None else words
             if one_hot.shape[2] != len(words):
                 raise ValueError(f"one_hot is over {one_hot.shape[2]} tokens, {source} {len(words)}")
             table = self.network.embedding.weight[words if self.rows is None else self.rows[words]]
@@ -111,8 +113,31 @@ class Model(Module):
         """True where an id (any shape) has no row of its own and is read as [UNK]."""
         if self.rows is None:
             return torch.zeros_like(input_ids, dtype=torch.bool)
-        unknown = self.tokenizer.unk_token_id
+        unknown = unknown_id(self.tokenizer)
         return (self.rows[input_ids] == self.rows[unknown]) & (input_ids != unknown)
+
+    def predict(self, texts, max_length: int = 128):
+        """What the model answers: a DataFrame with a row a text, its "text", "label" and "p(class)" of every class.
+
+        texts : a str; a (premise, hypothesis) tuple; or a list of either, read as `kd.encode` reads them
+        Raises ValueError when the model has no classifier, and for what `kd.encode` refuses.
+        """
+        import pandas as pd
+
+        if "logits" not in self.fields:
+            raise ValueError(self._refusal({"logits"}))
+        items = texts if isinstance(texts, list) else [texts]
+        parts = [encode(self, items[k : k + CHUNK], max_length=max_length) for k in range(0, len(items) or 1, CHUNK)]
+        shares = torch.cat([part.logits for part in parts]).softmax(-1)
+        names = [self.labels[index] for index in shares.argmax(-1).tolist()]
+        found = {"text": [text for part in parts for text in part.texts], "label": names}
+        return pd.DataFrame(found | {f"p({label})": shares[:, k].numpy() for k, label in enumerate(self.labels)})
+
+    def save_pretrained(self, folder) -> Path:
+        """Write an ordinary transformers folder, see `kdviz.models.export.save_pretrained`."""
+        from kdviz.models.export import save_pretrained
+
+        return save_pretrained(self, folder)
 
     @functools.cached_property
     def tokenizer_sha256(self) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import torch
+from transformers import AutoConfig
 
 from kdviz.models.model import Model
 from kdviz.models.recurrent import BiLSTM, GatedCNN
-from kdviz.models.tokenizers import load_tokenizer
+from kdviz.models.tokenizers import ids_of, load_tokenizer, tokenizer_sha256, unknown_id
 from kdviz.models.transformer import Transformer
 from kdviz.states import text_to_ids
 
@@ -30,14 +32,15 @@ def build_student(
     tokenizer=None,
     architecture: str = "bert",
 ) -> Model:
-    """A new classifier for `task`, ready to be distilled: a BERT, unless `architecture` says otherwise.
+    """A new classifier for `task`, ready to be distilled: a BERT, unless `architecture` or `init_from` says otherwise.
 
-    intermediate : width of the feed-forward layers, 4 × hidden when None
+    intermediate : width of the feed-forward layers, 4 × hidden (or that of `init_from`) when None
     vocabulary   : ``"task"`` keeps embedding rows only for tokens that occur in the task's train, transfer and
                    dev texts, and for the special tokens. A word never seen there is read as [UNK], piece by piece:
                    the student cannot know it. ``"full"`` keeps every row (30,522 × hidden weights for MiniLM's).
-    init_from    : a BERT teacher of the same width, heads and feed-forward width. Its embeddings and evenly spaced
-                   layers (6 → 2: layers 3 and 6) are copied; pooler and classifier start new.
+    init_from    : a teacher of the same width, heads and feed-forward width; the student is of its family. Its
+                   embeddings and evenly spaced layers (6 → 2: layers 3 and 6) are copied; pooler and classifier
+                   start new.
     seed         : of the initial weights; the same in every process, and the global random state is not touched.
                    They are drawn with BERT's deviation of 0.02 times √(768 / hidden) [ours]
     tokenizer    : the teacher's, when it is not the packaged MiniLM's (taken from `init_from` when that is given)
@@ -54,38 +57,35 @@ def build_student(
         raise ValueError(
             f"layers={layers}, hidden={hidden}, heads={heads}: all must be ≥ 1 and hidden a multiple of heads"
         )
-    intermediate = 4 * hidden if intermediate is None else intermediate
-    if init_from is not None:
-        _check_fit(init_from, layers=layers, hidden=hidden, heads=heads, intermediate=intermediate)
     if tokenizer is None:
         tokenizer = load_tokenizer() if init_from is None else init_from.tokenizer
+    if init_from is not None:
+        _check_fit(init_from, tokenizer, layers=layers, hidden=hidden, heads=heads, intermediate=intermediate)
     ids, notes = (None, ()) if vocabulary == "full" else task_vocabulary(task, tokenizer)
+    if ids is not None and init_from is not None:  # where positions count from the padding id, that keeps its place
+        ids = sorted({*ids, *range(init_from.network.shift)})
+    words = ids_of(tokenizer) if ids is None else len(ids)
     pad = tokenizer.pad_token_id if ids is None else ids.index(tokenizer.pad_token_id)
     about = {"name": "student", "role": "student", "labels": task.labels, "vocabulary": ids, "notes": notes}
     if architecture != "bert":
         kind = BiLSTM if architecture == "bilstm" else GatedCNN
-        words = len(tokenizer) if ids is None else len(ids)
         sizes = {"words": words, "layers": layers, "width": hidden, "classes": len(task.labels), "pad": pad}
         return Model(kind.from_settings(sizes, seed=seed), tokenizer, **about).eval()
-    settings = {
-        "classifies": True,
-        "config": {
-            "model_type": "bert",
-            "vocab_size": len(tokenizer) if ids is None else len(ids),
-            "hidden_size": hidden,
-            "num_hidden_layers": layers,
-            "num_attention_heads": heads,
-            "intermediate_size": intermediate,
-            # BERT's 0.02 suits a width of 768; a narrow layer that starts as small hands hardly anything on
-            "initializer_range": 0.02 * (768 / hidden) ** 0.5,
-            "max_position_embeddings": POSITIONS,
-            "pad_token_id": pad,
-            "id2label": dict(enumerate(task.labels)),
-            "label2id": {label: index for index, label in enumerate(task.labels)},
-        },
+    changes = {
+        "vocab_size": words,
+        "num_hidden_layers": layers,
+        # BERT's 0.02 suits a width of 768; a narrow layer that starts as small hands hardly anything on
+        "initializer_range": 0.02 * (768 / hidden) ** 0.5,
+        "pad_token_id": pad,
+        "id2label": dict(enumerate(task.labels)),
+        "label2id": {label: index for index, label in enumerate(task.labels)},
     }
-    network = Transformer.from_settings(settings, seed=seed)
-    student = Model(network, tokenizer, **about)
+    if init_from is None:
+        sizes = {"hidden_size": hidden, "num_attention_heads": heads, "intermediate_size": intermediate or 4 * hidden}
+        config = AutoConfig.for_model("bert", max_position_embeddings=POSITIONS, **sizes, **changes)
+    else:
+        config = _shortened(init_from, **changes)
+    student = Model(Transformer.from_config(config, True, seed), tokenizer, **about)
     if init_from is not None:
         _copy(init_from, student)
     return student.eval()
@@ -99,16 +99,16 @@ def task_vocabulary(task: Task, tokenizer) -> tuple[list[int], tuple[str, ...]]:
     """
     seen = _ids(task, tokenizer, [name for name in ("train", "transfer") if name in task.splits])
     dev = _ids(task, tokenizer, ["dev"])
-    counts = torch.bincount(dev, minlength=len(tokenizer))
-    known = torch.zeros(len(tokenizer), dtype=torch.bool)
+    counts = torch.bincount(dev, minlength=ids_of(tokenizer))
+    known = torch.zeros(ids_of(tokenizer), dtype=torch.bool)
     known[seen] = True
     covered = (counts[known].sum() / counts.sum()).item()
     known[dev] = True
-    known[tokenizer.all_special_ids] = True
+    known[[*tokenizer.all_special_ids, tokenizer.pad_token_id]] = True
     ids = known.nonzero().flatten().tolist()
     note = (
         f"vocabulary: {len(ids):,} of {len(tokenizer):,} tokens; train and transfer cover {covered:.1%} of dev's; "
-        f"other words are read as {tokenizer.unk_token}"
+        f"other words are read as {tokenizer.convert_ids_to_tokens(unknown_id(tokenizer))}"
     )
     return ids, (note,)
 
@@ -120,30 +120,53 @@ def _ids(task, tokenizer, splits) -> torch.Tensor:
     return torch.tensor([token for row in rows for token in row], dtype=torch.long)
 
 
-def _check_fit(teacher: Model, **wanted) -> None:
-    config = getattr(getattr(teacher.network, "encoder", None), "config", None)
-    if getattr(config, "model_type", None) != "bert":
-        raise ValueError(f"init_from copies from a BERT only; {teacher.name!r} is {teacher.network.description}")
-    has = {"hidden": config.hidden_size, "heads": config.num_attention_heads, "intermediate": config.intermediate_size}
+def _check_fit(teacher: Model, tokenizer, *, layers, **wanted) -> None:
+    network = teacher.network
+    if network.kind != "transformer":
+        raise ValueError(f"init_from copies from transformers only; {teacher.name!r} is {network.description}")
+    has = {"hidden": network.width, "heads": network.heads, "intermediate": network.intermediate}
     for name, value in has.items():
-        if wanted[name] != value:
+        if wanted[name] not in (value, None):
             raise ValueError(
                 f"init_from: the student has {name}={wanted[name]}, the teacher {teacher.name!r} has {value}; "
                 f"pass {name}={value}, or leave init_from out"
             )
-    if wanted["layers"] > teacher.layers:
-        raise ValueError(f"init_from: {wanted['layers']} layers cannot be copied from a teacher of {teacher.layers}")
+    if layers > teacher.layers:
+        raise ValueError(f"init_from: {layers} layers cannot be copied from a teacher of {teacher.layers}")
+    if teacher.tokenizer_sha256 != tokenizer_sha256(tokenizer):
+        raise ValueError(f"init_from: the student's tokenizer is not {teacher.name!r}'s; leave `tokenizer` out")
+
+
+def _evenly(teacher_layers: int, layers: int) -> list[int]:
+    """The teacher's layers that a student of so many takes: 6 → 2 gives 2 and 5, counted from 0."""
+    return [(index + 1) * teacher_layers // layers - 1 for index in range(layers)]
+
+
+def _shortened(teacher: Model, **changes):
+    """The teacher's own config with these changes; what it lists layer by layer is cut with the layers."""
+    config = copy.deepcopy(teacher.network.encoder.config)
+    for name in ("layer_types", "attention_window"):
+        if isinstance(listed := getattr(config, name, None), list):
+            setattr(config, name, [listed[i] for i in _evenly(teacher.layers, changes["num_hidden_layers"])])
+    others = {name: None for name in config.to_dict() if name.endswith("_token_id")}  # ids that no classifier reads
+    for name, value in (others | changes).items():
+        setattr(config, name, value)
+    return config
 
 
 def _copy(teacher: Model, student: Model) -> None:
-    if teacher.tokenizer_sha256 != student.tokenizer_sha256:
-        raise ValueError(f"init_from: the student's tokenizer is not {teacher.name!r}'s; leave `tokenizer` out")
-    source, target = teacher.network.encoder.base_model, student.network.encoder.base_model
-    ids = torch.arange(len(student.tokenizer)) if student.vocabulary is None else torch.tensor(student.vocabulary)
+    """Everything that the student's network has of the teacher's, its pooler apart."""
+    source, target = teacher.network.encoder.base_model.state_dict(), student.network.encoder.base_model
+    stack = student.network.stack + "."
+    count = len(target.get_submodule(student.network.stack))
+    chosen = _evenly(teacher.layers, count) if count == student.layers else range(count)  # ALBERT has one for all
+    ids = torch.arange(ids_of(student.tokenizer)) if student.vocabulary is None else torch.tensor(student.vocabulary)
     rows = ids if teacher.rows is None else teacher.rows[ids]
-    weights = dict(source.embeddings.state_dict())
-    weights["word_embeddings.weight"] = weights["word_embeddings.weight"][rows]
-    target.embeddings.load_state_dict(weights)
-    for index, layer in enumerate(target.encoder.layer):
-        chosen = (index + 1) * teacher.layers // student.layers - 1
-        layer.load_state_dict(source.encoder.layer[chosen].state_dict())
+    table = student.network.embedding.weight
+    for name, value in target.state_dict(keep_vars=True).items():
+        origin = name
+        if name.startswith(stack):
+            number, _, rest = name.removeprefix(stack).partition(".")
+            origin = f"{stack}{chosen[int(number)]}.{rest}"
+        if not name.startswith("pooler"):
+            value.data.copy_(source[origin][rows] if value is table else source[origin])

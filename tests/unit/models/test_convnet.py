@@ -1,4 +1,4 @@
-"""Images in place of texts: the digits task, small convolutional models, and that everything else runs as with texts."""
+"""Images in place of texts: the digits task, small convolutional models, and everything else as with texts."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ def test_every_digit_is_in_one_split_with_its_label(digits):
     from sklearn.datasets import load_digits as stored
 
     assert {name: len(split) for name, split in digits.splits.items()} == {"train": 1000, "dev": 297, "test": 500}
-    rows = [(tuple(ids), label) for split in digits.splits.values()
-            for ids, label in zip(split["input_ids"][:], split["label"][:])]
+    rows = [
+        (tuple(ids), label)
+        for split in digits.splits.values()
+        for ids, label in zip(split["input_ids"][:], split["label"][:])
+    ]
     found = stored()
     assert sorted(rows) == sorted(zip(map(tuple, found.data.astype(int).tolist()), found.target.tolist()))
     for split in digits.splits.values():
@@ -53,10 +56,19 @@ def test_a_convolutional_model_is_kept_and_found(digits, tmp_path):
     assert again.labels == tuple("0123456789") and again.tokenizer is None
 
 
-@pytest.mark.parametrize("method", [
-    kd.AnnealingKD(tau_max=2), kd.ContinuationKD(tau_max=2), kd.ProKD([None]), kd.RWKD(meta_size=8), kd.SWA(kd.KD()),
-    kd.CoDistillation(), kd.LabelRefinement(),
-], ids=lambda method: method.name)
+@pytest.mark.parametrize(
+    "method",
+    [
+        kd.AnnealingKD(tau_max=2),
+        kd.ContinuationKD(tau_max=2),
+        kd.ProKD([None]),
+        kd.RWKD(meta_size=8),
+        kd.SWA(kd.KD()),
+        kd.CoDistillation(),
+        kd.LabelRefinement(),
+    ],
+    ids=lambda method: method.name,
+)
 def test_every_schedule_and_remedy_runs_on_images(digits, method, tmp_path):
     few = digits.subset(100).with_labels(0.5)
     teacher, student = conv_net(digits, (8, 16), role="teacher"), conv_net(digits, (2, 4), seed=1)

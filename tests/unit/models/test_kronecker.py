@@ -12,8 +12,8 @@ from transformers import BertConfig
 import kdviz as kd
 from kdviz.models import kronecker, products
 from kdviz.models.kronecker import Factors
-from kdviz.models.products import KroneckerEmbedding, KroneckerLinear
 from kdviz.models.model import Model
+from kdviz.models.products import KroneckerEmbedding, KroneckerLinear
 from tests.unit.models.conftest import save_tiny
 from tests.unit.models.test_model import batch
 
@@ -98,8 +98,9 @@ def test_embedding_equals_its_table_and_keeps_one_row_for_all_words():
 BERT_BASE = BertConfig()
 
 
-@pytest.mark.parametrize("factor, labels, expected", [(None, 0, 109_482_240), (8, 0, 14_654_216), (21, 0, 5_228_272),
-                                                     (None, 3, 109_484_547)])
+@pytest.mark.parametrize(
+    "factor, labels, expected", [(None, 0, 109_482_240), (8, 0, 14_654_216), (21, 0, 5_228_272), (None, 3, 109_484_547)]
+)
 def test_bert_base_is_counted_from_its_config(factor, labels, expected):
     """Dense: what the library builds (109.48 M). Factorised: the paper's 14.65 M and 5.23 M."""
     assert kronecker.cost(BERT_BASE, factor, labels=labels).total == expected
@@ -162,8 +163,10 @@ def test_a_random_start_keeps_no_matrix_and_is_decided_by_its_seed(task):
     one, same, other = (kd.compress(dense, 8, start="random", seed=seed) for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), state)
     assert one.fingerprint() == same.fingerprint() != other.fingerprint()
+
     def block(model):
         return model.network.encoder.base_model.encoder.layer[0].attention.self.query.weight
+
     assert abs(block(one).std() / block(dense).std() - 1) < 0.3, "as large as BERT's initial weights"
     assert (block(one) - block(dense)).norm() > (block(kd.compress(dense, 8)) - block(dense)).norm()
 
@@ -187,13 +190,16 @@ def test_one_hot_reaches_a_factorised_embedding(task):
     assert weights.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("factor, message", [
-    (3, "factor=3: choose 8 or 21"),
-    (Factors((5, 4), (8, 2), 8), "attention: A of 5×4 does not divide a matrix of 32×32"),
-    (Factors((16, 16), (8, 3), 8), "ffn: A of 8×3 does not divide a matrix of 128×32"),
-    (Factors((16, 16), (8, 2), 5), "embedding=5 does not divide the width 32"),
-    (Factors((16, 16), (8, 2), 8, rank=5), "attention: rank=5, but A 16×16 and B 2×2 make at most 4"),
-])
+@pytest.mark.parametrize(
+    "factor, message",
+    [
+        (3, "factor=3: choose 8 or 21"),
+        (Factors((5, 4), (8, 2), 8), "attention: A of 5×4 does not divide a matrix of 32×32"),
+        (Factors((16, 16), (8, 3), 8), "ffn: A of 8×3 does not divide a matrix of 128×32"),
+        (Factors((16, 16), (8, 2), 5), "embedding=5 does not divide the width 32"),
+        (Factors((16, 16), (8, 2), 8, rank=5), "attention: rank=5, but A 16×16 and B 2×2 make at most 4"),
+    ],
+)
 def test_impossible_factors_are_refused(task, factor, message):
     with pytest.raises(ValueError, match=message):
         kd.compress(bert(task), factor)

