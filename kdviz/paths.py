@@ -42,9 +42,14 @@ def lessons_dir() -> Path:
     return _shipped("notebooks")
 
 
-def restore(part: str) -> str:
-    """The command that brings a part of what was shipped back, for messages: ``restore("data/reviews")``."""
-    return f"git checkout -- {part}" if in_clone() else "pip install --force-reinstall --no-deps, and kdviz's wheel"
+def restore(part: str, again: str = "") -> str:
+    """The command that brings a part of what was shipped back, for messages: ``restore("data/reviews")``.
+
+    again : the workshop's command that makes it anew, named where there is a clone
+    """
+    if not in_clone():
+        return "pip install --force-reinstall --no-deps, and kdviz's wheel"
+    return f"git checkout -- {part}" + (f" (or make it again: {again})" if again else "")
 
 
 def pick(available: list[str], wanted: list[str], kind: str) -> list[str]:

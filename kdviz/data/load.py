@@ -20,7 +20,7 @@ from kdviz.data.files import (
 from kdviz.data.task import SPLITS, Task, complete
 from kdviz.hub import cached_data
 from kdviz.losses.logits import UNLABELLED
-from kdviz.paths import data_dir
+from kdviz.paths import data_dir, restore
 
 EMBEDDED = {
     "reviews": ("1 star", "2 stars", "3 stars", "4 stars", "5 stars"),
@@ -71,7 +71,7 @@ def load_task(name: str | None = None, *, train=None, dev=None, test=None, trans
 
 def _embedded(name: str) -> Task:
     folder, splits = data_dir() / name, {}
-    fix = f"Restore it with: git checkout -- data/{name}"
+    fix = f"Restore it with: {restore(f'data/{name}')}"
     for split in SPLITS:
         path = folder / f"{split}.parquet"
         if not path.is_file():

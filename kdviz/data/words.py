@@ -6,7 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from kdviz.paths import data_dir
+from kdviz.paths import data_dir, restore
 
 TASKS = ("reviews", "entail")
 
@@ -26,7 +26,7 @@ def lexicon(task: str) -> dict:
 
 @cache
 def _read(path: Path) -> dict:
-    fix = f"Restore it with: git checkout -- data/{path.parent.name} (or make it again: python -m data.make.words)"
+    fix = f"Restore it with: {restore(f'data/{path.parent.name}', 'python -m data.make.words')}"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing. {fix}")
     try:

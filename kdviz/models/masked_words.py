@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 from kdviz.hub import quiet
 from kdviz.models.teachers import checked_files
 from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer, verified_folder
+from kdviz.paths import restore
 from kdviz.states import text_to_ids
 
 Span = tuple[int, int]
@@ -119,7 +120,7 @@ def load_masked_words(folder: Path) -> MaskedWords:
     from safetensors.torch import load_file
 
     folder = Path(folder)
-    fix = "restore it with: git checkout -- data/masked_words (or make it again: python -m data.make.masked_words)"
+    fix = f"restore it with: {restore('data/masked_words', 'python -m data.make.masked_words')}"
     files = [folder / name for name in ("adapter_config.json", "adapter_model.safetensors", "head.safetensors")]
     (base,) = checked_files(files, folder / "log.json", ("base_sha256",), fix)
     if base != WEIGHTS_SHA256:

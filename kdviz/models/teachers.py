@@ -15,6 +15,7 @@ from kdviz.models.model import Model
 from kdviz.models.network import seeded
 from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer, verified_folder
 from kdviz.models.transformer import Transformer
+from kdviz.paths import restore
 
 if TYPE_CHECKING:
     from kdviz.data.task import Task
@@ -78,10 +79,8 @@ def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
     """The packaged MiniLM with the task's LoRA adapter and classifier merged in."""
     place = adapter_folder(task, checkpoint)
     files, log = (place / "adapter_config.json", place / "adapter_model.safetensors"), adapter_folder(task) / "log.json"
-    fix = (
-        f"restore it with: git checkout -- data/teachers/{task.name} "
-        f"(or make it again: python -m data.make.adapt {task.name})"
-    )
+    again = f"python -m data.make.adapt {task.name}"
+    fix = f"restore it with: {restore(f'data/teachers/{task.name}', again)}"
     known = sorted(p.name for p in (adapter_folder(task) / "trajectory").glob("epoch-*"))
     epochs = f"; the trajectory has {', '.join(known) or 'no epochs'}" if checkpoint is not None else ""
     base, data = checked_files(files, log, ("base_sha256", "data_sha256"), fix, epochs)
@@ -91,7 +90,7 @@ def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
     if (found := file_sha256(train)) != data:
         raise ValueError(
             f"{place} was made on other data: {train} has SHA-256 {found}, the adapter saw {data}; restore the data "
-            f"with: git checkout -- data/{task.name} (or adapt again: python -m data.make.adapt {task.name})"
+            f"with: {restore(f'data/{task.name}')} (or adapt again: {again})"
         )
     return merge(classifier(folder, task.labels), place, task.labels)
 

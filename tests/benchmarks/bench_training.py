@@ -57,10 +57,10 @@ class Ours:
 
     def __init__(self, student, teacher, task, method, cache: bool):
         from kdviz.training.context import Context
-from kdviz.training.state import Settings
         from kdviz.training.distill import _accelerator
         from kdviz.training.loop import one_step
-        from kdviz.training.phases import schedule_phases, new_optimizer
+        from kdviz.training.phases import new_optimizer, schedule_phases
+        from kdviz.training.state import Settings
 
         self.run = Context(copy.deepcopy(student), teacher, task, method, Settings(cache=cache), _accelerator(None))
         (self.scheduled,) = schedule_phases(self.run, method.phases(100))

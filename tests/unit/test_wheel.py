@@ -60,11 +60,11 @@ def test_the_wheel_holds_data_and_lessons_but_not_the_workshop(wheel):
 def test_tasks_teachers_results_and_lessons_are_found_without_a_clone(run):
     done = run(
         "-c",
-        "import kdviz as kd, kdviz.course.results, kdviz.paths as paths\n"
+        "import kdviz as kd, kdviz.paths as paths\n"
         "task = kd.load_task('reviews')\n"
         "teacher = kd.load_teacher('minilm', task)\n"
         "print(paths.in_clone(), paths.PACKAGE, len(task['train']))\n"
-        "print(len(teacher.labels), kd.course.results.Results().table('methods')['seed'].nunique())\n"
+        "print(len(teacher.labels), kd.recorded('methods', 'reviews', 0.05)['seed'].nunique())\n"
         "print(len(list(paths.lessons_dir().glob('*.ipynb'))), paths.restore('data'))",
     )
     assert done.returncode == 0, done.stderr
