@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 import os
@@ -10,8 +9,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from kdviz.paths import clone, pick
 from kdviz.course.notebooks import execute
+from kdviz.paths import clone, pick
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
@@ -107,6 +106,7 @@ def drawing(figure: dict, explorer: bool = False) -> str:
     """The HTML of one stored figure: its place, its label, its data, and the same numbers as a table."""
     import plotly.graph_objects as go
 
+    from kdviz.figures.still import decoded
     from kdviz.figures.tables import table
 
     figure = {**figure, "config": {"responsive": True, "displaylogo": False}}
@@ -119,19 +119,6 @@ def drawing(figure: dict, explorer: bool = False) -> str:
         f'<div class="drawing" role="group" aria-label="{alt}" tabindex="0"><div style="min-height:{height}px"></div>'
         f'<script type="application/json">{data}</script></div>{note}<div class="table">{table(whole)}</div>'
     )
-
-
-def decoded(value):
-    """Plotly's base64 arrays as nested lists, everywhere inside a figure."""
-    import numpy as np
-
-    if isinstance(value, dict):
-        if "bdata" in value:
-            array = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
-            shape = [int(side) for side in str(value.get("shape", array.size)).split(",")]
-            return array.reshape(shape).astype(float).tolist()
-        return {key: decoded(inner) for key, inner in value.items()}
-    return [decoded(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _highlighting() -> str:

@@ -12,6 +12,7 @@ import traitlets
 
 from kdviz.figures import theme
 from kdviz.figures.saving import keyboard
+from kdviz.figures.still import Still
 
 _HERE = Path(__file__).parent
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
@@ -95,7 +96,7 @@ class Explorer(widgets.VBox):
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is not None and self.figure is not None:
-            bundle |= mimebundle(self.figure)
+            bundle |= mimebundle(self.figure) | Still().to_mimebundle(self.figure.to_dict())
         return bundle
 
 

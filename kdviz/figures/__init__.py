@@ -2,13 +2,14 @@
 
 What changes the picture (layer, view, token) lives inside the figure and works with no kernel; what changes the
 data (a new sentence, another model) lives in `kdviz.explore`. Every figure is a plain ``plotly.graph_objects.Figure``
-whose ``layout.meta["alt"]`` says in a sentence what is seen.
+whose ``layout.meta["alt"]`` says in a sentence what is seen. A notebook keeps a still of it too (still.py).
 """
 
 from __future__ import annotations
 
 import importlib
 
+from kdviz.figures import still as _still  # noqa: F401 - it tells plotly what notebooks keep beside a figure
 from kdviz.lazy import attach_stub
 
 # No module may carry the name of a figure: importing it would put the module in the figure's place.

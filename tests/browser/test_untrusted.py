@@ -7,6 +7,7 @@ import nbformat
 import kdviz as kd
 from docs.site.build import WIDGET_MIME
 from kdviz.explore.explorer import mimebundle
+from kdviz.figures.still import Still
 from tests.browser.lab import PATIENCE
 from tests.browser.test_lab import shown
 from tests.browser.test_saved_figures import FIGURES, pair
@@ -17,7 +18,8 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgG
 
 def test_without_trust_figures_live_and_tables_speak_for_frames(lab, page, shots):
     figures = [FIGURES[name](8) for name in ("word_relation", "word_relation", "layer_path", "soft_targets")]
-    bundles = [mimebundle(figure) | {"image/png": PIXEL} for figure in figures]     # JupyterLab stores a picture as well
+    # JupyterLab stores a picture as well
+    bundles = [mimebundle(f) | Still().to_mimebundle(f.to_dict()) | {"image/png": PIXEL} for f in figures]
     bundles[0] |= {WIDGET_MIME: {"model_id": "gone", "version_major": 2, "version_minor": 0}}       # an explorer
     bundles += [{"text/html": kd.explore.attention(pair(8, heads=4), view)._repr_html_()} for view in ("head", "model")]
     cells = [nbformat.v4.new_code_cell("…", outputs=[nbformat.v4.new_output("display_data", data=data)]) for data in bundles]
