@@ -1,39 +1,121 @@
-"""Reads rows from CSV, JSONL and Parquet files; every fault is named by file, row, column and its fix."""
+"""Reads rows from files, DataFrames and Datasets; every fault is named by file, row, column and its fix."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import datasets
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 TEXTS = ("text", "text_b")
+LONGEST_CELL = 2**31 - 1  # characters of a CSV cell; the csv module's own limit is 131,072
+ONE_OBJECT = 'Write one object a line: {"text": "…", "label": 0}'
 
 
 class BadFile(ValueError):
-    """A data file that cannot be used; the message says where and how to mend it."""
+    """Data that cannot be used; the message, of one line, says where and how to mend it."""
 
-    def __init__(self, path, problem, fix, row=None, column=None):
-        row = "" if row is None else f", row {row:,}"
+    def __init__(self, path, problem, fix, place=None, column=None):
         column = "" if column is None else f", column {column!r}"
-        super().__init__(f"{path}{row}{column}: {problem}. {fix}.")
+        message = f"{path}{'' if place is None else f', {place}'}{column}: {problem}. {fix}."
+        super().__init__("".join(char if char.isprintable() else repr(char)[1:-1] for char in message))
 
 
-def read_rows(path) -> list[dict]:
-    """Rows of a file as dicts of its columns, as they stand there. Row 1 is the first below a header."""
-    path = Path(path)
+@dataclass(frozen=True)
+class Table:
+    """Rows as they are written.
+
+    name    : the file, or the split and what was passed for it
+    columns : name -> values, row by row
+    lines   : of a CSV file, the line on which each row begins
+    classes : column -> its class names in order, where the source has them
+    own     : "text", "text_b" or "label" -> what the source calls this column
+    """
+
+    name: str
+    columns: dict[str, list]
+    lines: tuple[int, ...] = ()
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    own: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def bad(self, problem: str, fix: str, row: int | None = None, column: str | None = None) -> BadFile:
+        """The error for a row (counted from 1) and a column of this table."""
+        place = None if row is None else _place(row, self.lines[row - 1] if self.lines else None)
+        return BadFile(self.name, problem, fix, place, self.own.get(column, column))
+
+    def called(self, names: dict[str, str]) -> Table:
+        """The table with its columns renamed; `names` are "text", "text_b" or "label" -> what the source calls it."""
+        for new, old in names.items():
+            if old not in self.columns:
+                found = ", ".join(self.columns)
+                raise self.bad(f"the column is missing; there are: {found}", f"Correct columns[{new!r}]", column=old)
+        kept = {old: values for old, values in self.columns.items() if old not in names and old not in names.values()}
+        classes = self.classes | {new: self.classes[old] for new, old in names.items() if old in self.classes}
+        columns = kept | {new: self.columns[old] for new, old in names.items()}
+        return replace(self, columns=columns, classes=classes, own=dict(names))
+
+    def texts(self, column: str) -> list[str]:
+        """The texts of a column, each a str with something to read in it."""
+        for row, text in enumerate(self.columns[column], start=1):
+            if not isinstance(text, str):
+                raise self.bad(f"{text!r:.40} is not text", "Write the text, or delete the row", row, column)
+            if not text.strip():
+                raise self.bad("the text is empty", "Write the text, or delete the row", row, column)
+            if problem := unreadable(text):
+                raise self.bad(*problem, row, column)
+        return self.columns[column]
+
+
+def unreadable(text: str) -> tuple[str, str] | None:
+    """What no tokenizer and no file can take of a text, and the fix; None when all is well."""
+    if "\x00" in text:
+        return f"a NUL character at position {text.index(chr(0))}", "Remove it"
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        return f"half a surrogate pair at position {error.start}", "Remove it, or write the whole character"
+    return None
+
+
+def read(source, split: str = "train") -> Table:
+    """A CSV, JSONL or Parquet file, a pandas DataFrame or a `datasets.Dataset` as a table, with one row or more."""
+    if isinstance(source, pd.DataFrame):
+        table = _from_frame(source, f"{split} (DataFrame)")
+    elif isinstance(source, datasets.Dataset):
+        table = _from_dataset(source, f"{split} (Dataset)")
+    elif isinstance(source, (str, Path)):
+        table = _read_file(Path(source))
+    else:
+        expected = "the path of a file, a pandas DataFrame or a datasets.Dataset"
+        raise TypeError(f"{split}= is of type {type(source).__name__}: pass {expected}")
+    if not len(table):
+        raise table.bad("there are no rows", "Add a header and at least one row below it")
+    return table
+
+
+def _read_file(path: Path) -> Table:
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file. Check the path; the current folder is {Path.cwd()}")
+        what = "is a folder: pass a file" if path.is_dir() else "no such file. Check the path"
+        raise FileNotFoundError(f"{path}: {what}; the current folder is {Path.cwd()}")
     readers = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
     if path.suffix.lower() not in readers:
         raise BadFile(path, f"the ending {path.suffix!r} is unknown", f"Use {', '.join(readers)}")
-    rows = readers[path.suffix.lower()](path)
-    if not rows:
-        raise BadFile(path, "there are no rows", "Add a header and at least one row below it")
-    return rows
+    return readers[path.suffix.lower()](path)
+
+
+def _place(row: int, line: int | None) -> str:
+    """Where a row is; the line is said where it is not the next one below the header."""
+    return f"row {row:,}" if line in (None, row + 1) else f"row {row:,} (line {line:,})"
 
 
 def _read_text(path: Path) -> str:
@@ -42,63 +124,90 @@ def _read_text(path: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise BadFile(
-            path, f"byte {raw[error.start]:#04x} in line {line:,} is not UTF-8", "Save the file with the encoding UTF-8"
-        ) from error
+        problem = f"byte {raw[error.start]:#04x} in line {line:,} is not UTF-8"
+        raise BadFile(path, problem, "Save the file with the encoding UTF-8") from error
 
 
-def _read_csv(path: Path) -> list[dict]:
-    lines = csv.reader(_read_text(path).splitlines(keepends=True), strict=True)
-    rows, row = [], 0
+def _distinct(name, header: list[str]) -> list[str]:
+    if len(set(header)) < len(header):
+        raise BadFile(name, f"the header repeats a column: {header}", "Give every column its own name")
+    return header
+
+
+def _read_csv(path: Path) -> Table:
+    # StringIO with newline="" ends lines where CSV does, at \n, \r and \r\n, and not at every separator of Unicode
+    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    limit, rows, lines, line = csv.field_size_limit(LONGEST_CELL), [], [], 1
     try:
-        header = next(lines, [])
-        if len(set(header)) < len(header):
-            raise BadFile(path, f"the header repeats a column: {header}", "Give every column its own name")
-        for cells in lines:
-            row += 1
+        header = _distinct(path, next(reader, []))
+        line = reader.line_num + 1
+        for cells in reader:
             if not cells:
-                raise BadFile(path, "the row is blank", "Delete the line", row)
+                raise BadFile(path, "the row is blank", "Delete the line", _place(len(rows) + 1, line))
             if len(cells) != len(header):
                 fix = 'Put text that contains commas in double quotes, and write a double quote in it as ""'
-                raise BadFile(
-                    path, f"{len(cells)} cells, but the header has {len(header)} ({', '.join(header)})", fix, row
-                )
-            rows.append(dict(zip(header, cells)))
+                problem = f"{len(cells)} cells, but the header has {len(header)} ({', '.join(header)})"
+                raise BadFile(path, problem, fix, _place(len(rows) + 1, line))
+            rows.append(cells)
+            lines.append(line)
+            line = reader.line_num + 1
     except csv.Error as error:
-        raise BadFile(
-            path, f"not valid CSV ({error})", "Look for a double quote that is not closed", row + 1
-        ) from error
-    return rows
+        fix = 'Look for a double quote that is not closed, or that is not written as "" inside of a cell'
+        raise BadFile(path, f"not valid CSV ({error})", fix, _place(len(rows) + 1, line)) from error
+    finally:
+        csv.field_size_limit(limit)
+    return Table(str(path), dict(zip(header, map(list, zip(*rows)))), tuple(lines))
 
 
-def _read_jsonl(path: Path) -> list[dict]:
-    rows = []
-    for row, line in enumerate(_read_text(path).rstrip("\n").split("\n"), start=1):
+def _read_jsonl(path: Path) -> Table:
+    columns: dict[str, list] = {}
+    for row, line in enumerate(_read_text(path).rstrip("\r\n").split("\n"), start=1):
+        place = _place(row, None)
         try:
-            record = json.loads(line)
+            record = json.loads(line, object_pairs_hook=_record)
         except ValueError as error:
-            raise BadFile(
-                path, f"not JSON ({error})", 'Write one object a line: {"text": "…", "label": 0}', row
-            ) from error
+            raise BadFile(path, f"not JSON ({error})", ONE_OBJECT, place) from error
         if not isinstance(record, dict):
-            raise BadFile(
-                path, f"not an object: {line[:40]}", 'Write one object a line: {"text": "…", "label": 0}', row
-            )
-        if rows and record.keys() != rows[0].keys():
-            fix = "Give every line the same keys"
-            raise BadFile(path, f"keys {sorted(record)}, but row 1 has {sorted(rows[0])}", fix, row)
-        rows.append(record)
-    return rows
+            raise BadFile(path, f"not an object: {line[:40]}", ONE_OBJECT, place)
+        if row > 1 and record.keys() != columns.keys():
+            problem = f"keys {sorted(record)}, but row 1 has {sorted(columns)}"
+            raise BadFile(path, problem, "Give every line the same keys", place)
+        for name, value in record.items():
+            columns.setdefault(name, []).append(value)
+    return Table(str(path), columns)
 
 
-def read_table(path: Path, fix: str = "Write the file again"):
+def _record(pairs: list[tuple[str, object]]) -> dict:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError(f"the key {Counter(key for key, _ in pairs).most_common(1)[0][0]!r} is repeated")
+    return record
+
+
+def _read_parquet(path: Path) -> Table:
+    return _from_dataset(datasets.Dataset(read_table(path)), str(path))
+
+
+def _from_dataset(dataset: datasets.Dataset, name: str) -> Table:
+    features = dataset.features
+    classes = {key: tuple(kind.names) for key, kind in features.items() if isinstance(kind, datasets.ClassLabel)}
+    table = dataset.with_format("arrow")[:]
+    return Table(name, {key: table.column(key).to_pylist() for key in table.column_names}, classes=classes)
+
+
+def _from_frame(frame: pd.DataFrame, name: str) -> Table:
+    header = _distinct(name, list(map(str, frame.columns)))
+    columns = (frame.iloc[:, place].astype(object) for place in range(len(header)))
+    return Table(name, {key: values.where(values.notna(), None).tolist() for key, values in zip(header, columns)})
+
+
+def read_table(path: Path, fix: str = "Write the file again") -> pa.Table:
     """A Parquet file as an Arrow table; a damaged one is refused by name."""
     try:
         table = pq.read_table(path, page_checksum_verification=True)
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise BadFile(path, f"damaged or no Parquet file ({reason})", fix) from error
+        raise BadFile(path, f"damaged or no Parquet file ({' '.join(str(error).split())})", fix) from error
     return table
 
 
@@ -120,93 +229,3 @@ def named_labels(splits: dict) -> tuple[tuple[str, ...], dict]:
     """The class names that train's label column carries, and the splits with labels as plain whole numbers."""
     names = tuple(splits["train"].features["label"].names)
     return names, {key: split.cast_column("label", datasets.Value("int64")) for key, split in splits.items()}
-
-
-def _read_parquet(path: Path) -> list[dict]:
-    return read_table(path).to_pylist()
-
-
-def checked_text(path, rows: list[dict], column: str) -> list[str]:
-    """The texts of a column, every one a str with something to read in it."""
-    if column not in rows[0]:
-        found = ", ".join(map(str, rows[0]))
-        hint = ""
-        if len(rows[0]) == 1 and any(mark in found for mark in ";\t|"):
-            hint = " (are the cells separated by something else than commas?)"
-        fix = (
-            "Rename the column that holds the text"
-            if column == "text"
-            else "Add the second text, or leave it out everywhere"
-        )
-        raise BadFile(path, f"the column is missing; there are: {found}{hint}", fix, column=column)
-    texts = []
-    for row, record in enumerate(rows, start=1):
-        text = record[column]
-        if not isinstance(text, str):
-            raise BadFile(path, f"{text!r:.40} is not text", "Write the text, or delete the row", row, column)
-        if not text.strip():
-            raise BadFile(path, "the text is empty", "Write the text, or delete the row", row, column)
-        if "\x00" in text:
-            raise BadFile(path, f"a NUL character at position {text.index(chr(0))}", "Remove it", row, column)
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            problem = f"half a surrogate pair at position {error.start}"
-            raise BadFile(path, problem, "Remove it, or write the whole character", row, column) from error
-        texts.append(text)
-    return texts
-
-
-def checked_labels(path, rows: list[dict], labels: tuple[str, ...] | None = None) -> tuple[list[int], tuple[str, ...]]:
-    """Class indices of a file's rows, and the class names.
-
-    Whole numbers are ordered by size and words by the alphabet. `labels` are the names known from train;
-    any other is refused.
-    """
-    column = "label"
-    if column not in rows[0]:
-        found = ", ".join(map(str, rows[0]))
-        fix = "Rename the column that holds the class; unlabelled text goes into transfer=…"
-        raise BadFile(path, f"the column is missing; there are: {found}", fix, column=column)
-    names = [_label_name(path, row, record[column]) for row, record in enumerate(rows, start=1)]
-    first = {}  # kind of label -> its first row
-    for row, name in enumerate(names, start=1):
-        first.setdefault(_is_number(name), row)
-    if len(first) == 2:
-        word, number = first[False], first[True]
-        problem = f"the label {names[word - 1]!r} is a word, but row {number:,} has the number {names[number - 1]!r}"
-        raise BadFile(path, problem, "Write all labels as words or all as numbers", word, column)
-    if labels is None:
-        labels = tuple(sorted(set(names), key=int if True in first else str))
-        if len(labels) < 2:
-            raise BadFile(
-                path, f"every row has the label {labels[0]!r}", "A classifier needs two classes", column=column
-            )
-    index = {name: i for i, name in enumerate(labels)}
-    for row, name in enumerate(names, start=1):
-        if name not in index:
-            known = ", ".join(labels[:10]) + (", …" if len(labels) > 10 else "")
-            problem = f"the label {name!r} does not occur in train, which has: {known}"
-            raise BadFile(path, problem, "Correct the label, or add training rows that have it", row, column)
-    return [index[name] for name in names], labels
-
-
-def _label_name(path, row, value) -> str:
-    """A label as a name: "positive", "3"; refused when it is empty, a fraction or a mark for "no label"."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    name = str(value).strip() if isinstance(value, (str, int)) else ""
-    if not name:
-        problem = "the label is empty" if value in (None, "") else f"{value!r:.40} is no class"
-        fix = "Write a word or a whole number; rows without a label go into transfer=…"
-        raise BadFile(path, problem, fix, row, "label")
-    if _is_number(name):
-        if int(name) < 0:
-            fix = "Count classes from 0; rows without a label go into transfer=…"
-            raise BadFile(path, f"the label {name} is negative", fix, row, "label")
-        name = str(int(name))
-    return name
-
-
-def _is_number(name: str) -> bool:
-    return name.removeprefix("-").isdecimal()

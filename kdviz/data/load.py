@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import datasets
 
 from kdviz.data import images
-from kdviz.data.files import (
-    TEXTS,
-    BadFile,
-    checked_labels,
-    checked_text,
-    named_labels,
-    read_rows,
-    read_shards,
-    read_table,
-)
+from kdviz.data.files import TEXTS, BadFile, named_labels, read, read_shards, read_table
+from kdviz.data.labels import classes_of, missing
 from kdviz.data.task import SPLITS, Task, complete
 from kdviz.hub import cached_data
 from kdviz.losses.logits import UNLABELLED
@@ -40,33 +33,55 @@ GLUE_TEXTS = {
 }
 
 
-def load_task(name: str | None = None, *, train=None, dev=None, test=None, transfer=None) -> Task:
-    """A task by its name, or from files of yours.
+def load_task(
+    name: str | datasets.DatasetDict | None = None,
+    *,
+    train=None,
+    dev=None,
+    test=None,
+    transfer=None,
+    columns: Mapping[str, str] | None = None,
+    labels: Sequence[str] | Mapping | None = None,
+) -> Task:
+    """A task by its name, or from data of yours.
 
-    name : ``"reviews"`` or ``"entail"`` (embedded), ``"digits"`` (images, with scikit-learn), or ``"glue/<name>"`` or
-           ``"cifar10"`` (from the cache or the hub)
-    train, dev, test, transfer : CSV (UTF-8, commas, header), JSONL or Parquet files with the columns
-           text[, text_b], label; transfer needs no label. Missing dev or test are split from train, and it is said.
-    Raises ValueError or FileNotFoundError naming file, row, column and the fix.
+    Parameters
+    ----------
+    name : ``"reviews"`` or ``"entail"`` (embedded), ``"digits"`` (images, with scikit-learn), ``"glue/<name>"`` or
+        ``"cifar10"`` (from the cache or the hub); or a `datasets.DatasetDict`
+    train, dev, test, transfer : CSV (UTF-8, commas, header), JSONL or Parquet files, DataFrames or Datasets with the
+        columns text[, text_b], label; transfer needs no label. The same rows mean the same in every format. Missing
+        dev or test are split from train, and it is said.
+    columns : what your data call these columns, as in ``{"text": "sentence1", "text_b": "sentence2"}``
+    labels : names for the classes 0, 1, …, as in ``("neg", "pos")``; or what a label says -> its name
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, TypeError
+        naming file, row, column and the fix
     """
-    files = {"train": train, "transfer": transfer, "dev": dev, "test": test}
-    files = {split: path for split, path in files.items() if path is not None}
-    if (name is None) == (not files):
+    sources = {"train": train, "transfer": transfer, "dev": dev, "test": test}
+    sources = {split: source for split, source in sources.items() if source is not None}
+    if (name is None) == (not sources):
         raise ValueError(
             'pass a name, as in load_task("reviews"), or files, as in load_task(train="a.csv", test="b.csv")'
         )
+    if isinstance(name, datasets.DatasetDict):
+        name, sources = None, _splits_of(name, (columns or {}).get("label", "label"))
     if name is None:
-        if train is None:
-            raise ValueError(f"files for {', '.join(files)} but none to train on: pass train=…")
-        return _from_files(files)
+        if "train" not in sources:
+            raise ValueError(f"data for {', '.join(sources)} but none to train on: pass train=…")
+        return _from_sources(sources, columns or {}, labels)
+    if columns or labels:
+        raise ValueError(f"columns= and labels= are for data of yours; {name!r} has its own")
     if name in EMBEDDED:
         return _embedded(name)
-    if name.startswith("glue/"):
-        return _glue(name)
     if name in IMAGES:
         return IMAGES[name]()
+    if name.startswith("glue/"):
+        return _glue(name)
     known = ", ".join([*EMBEDDED, *IMAGES, "glue/<name>"])
-    raise ValueError(f"no task {name!r}: choose {known}, or pass files (train=…, test=…)")
+    raise ValueError(f"no task {name!r}: choose {known}, pass data of yours (train=…, test=…), or a DatasetDict")
 
 
 def _embedded(name: str) -> Task:
@@ -103,17 +118,38 @@ def _glue(name: str) -> Task:
     return complete(Task(name, labels, splits, notes=("GLUE keeps its test labels: its validation split is our test",)))
 
 
-def _from_files(files: dict) -> Task:
-    splits, labels, pair = {}, None, None
-    for split, path in files.items():  # train first: it fixes labels and columns
-        rows = read_rows(path)
-        pair = "text_b" in rows[0] if pair is None else pair
-        if not pair and "text_b" in rows[0]:
-            raise BadFile(path, "train has no such column", "Add it to train, or remove it here", column="text_b")
-        columns = {column: checked_text(path, rows, column) for column in (TEXTS if pair else TEXTS[:1])}
+def _splits_of(data: datasets.DatasetDict, label: str) -> dict[str, datasets.Dataset]:
+    """Splits by our names. Where the labels of test are secret (-1), the validation split is our test."""
+    secret = {split for split, rows in data.items() if label in rows.column_names and rows.unique(label) == [-1]}
+    names = {"validation": "test" if "test" in secret else "dev", "unsupervised": "transfer"}
+    return {
+        names.get(split, split): rows
+        for split, rows in data.items()
+        if split not in secret or names.get(split, split) == "transfer"
+    }
+
+
+def _from_sources(sources: dict, columns: Mapping[str, str], labels) -> Task:
+    """Train comes first: it fixes columns and classes."""
+    if unknown := set(columns) - {*TEXTS, "label"}:
+        raise ValueError(f"columns= has the key {min(unknown)!r}: choose among text, text_b, label")
+    splits, texts, classes = {}, TEXTS[:1], None
+    for split in ("train", *(name for name in sources if name != "train")):
+        named = {new: old for new, old in columns.items() if split != "transfer" or new != "label"}
+        table = read(sources[split], split).called(named)
+        if classes is None and "text_b" in table.columns:
+            texts = TEXTS
+        elif "text_b" in table.columns and texts != TEXTS:
+            raise table.bad("train has no such column", "Add it to train, or remove it here", column="text_b")
+        for column in texts:
+            if column not in table.columns:
+                raise missing(table, column)
+        made = {column: table.texts(column) for column in texts}
         if split == "transfer":
-            columns["label"] = [UNLABELLED] * len(rows)
+            made["label"] = [UNLABELLED] * len(table)
         else:
-            columns["label"], labels = checked_labels(path, rows, labels)
-        splits[split] = datasets.Dataset.from_dict(columns)
-    return complete(Task(Path(files["train"]).stem, labels, splits))
+            classes = classes_of(table, labels) if classes is None else classes
+            made["label"] = classes.of(table)
+        splits[split] = datasets.Dataset.from_dict(made)
+    name = Path(sources["train"]).stem if isinstance(sources["train"], (str, Path)) else "data"
+    return complete(Task(name, classes.names, splits))

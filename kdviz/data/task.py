@@ -16,6 +16,7 @@ from kdviz.losses.logits import UNLABELLED
 
 SPLITS = ("train", "transfer", "dev", "test", "ood_lexicon", "ood_natural", "adversarial")
 HELD_OUT = 0.1  # share of train that becomes dev, or test, when there is none
+MOST_SHOWN = 10  # class names in a note
 
 
 @dataclass(frozen=True)
@@ -94,31 +95,44 @@ class Task:
 
 
 def complete(task: Task) -> Task:
-    """Split a missing dev or test off train, always the same rows, and say so."""
-    splits, notes = dict(task.splits), list(task.notes)
+    """Split a missing dev or test off train, always the same rows, and say so; say too which classes a split lacks.
+
+    A class that is too rare to be split stays in train.
+    """
+    splits, notes = dict(task.splits), []
     for missing in ("dev", "test"):
         if missing in splits:
             continue
         train = splits["train"]
-        taken = stratified(train["label"][:], HELD_OUT * len(train), seed=0)
-        if len(taken) >= len(train):
+        taken = stratified(train["label"][:], HELD_OUT * len(train), seed=0, keep=1)
+        if not len(taken):
             raise ValueError(
                 f"task {task.name!r}: {len(train)} training rows are too few to split {missing} off; pass {missing}=…"
             )
         splits[missing] = train.select(taken)
         splits["train"] = train.select(np.setdiff1d(np.arange(len(train)), taken))
         notes.append(f"no {missing} given: {len(taken):,} of {len(train):,} training rows became {missing}")
-        print(f"{task.name}: {notes[-1]}")
+    for name in ("train", "dev", "test"):
+        found = set(splits[name]["label"][:])
+        lacking = [label for place, label in enumerate(task.labels) if place not in found]
+        if lacking:
+            shown = ", ".join(lacking[:MOST_SHOWN]) + (", …" if len(lacking) > MOST_SHOWN else "")
+            notes.append(f"{name} has no row of {len(lacking)} of {len(task.labels)} classes: {shown}")
+    for note in notes:
+        print(f"{task.name}: {note}")
     order = [name for name in SPLITS if name in splits] + [name for name in splits if name not in SPLITS]
-    return replace(task, splits={name: splits[name] for name in order}, notes=tuple(notes))
+    return replace(task, splits={name: splits[name] for name in order}, notes=(*task.notes, *notes))
 
 
-def stratified(labels, rows: float, seed: int) -> np.ndarray:
-    """Sorted indices of about `rows` rows, every class with its share (rounded) and at least one row."""
+def stratified(labels, rows: float, seed: int, keep: int = 0) -> np.ndarray:
+    """Sorted indices of about `rows` rows, every class with its share (rounded) and at least one row.
+
+    keep : rows of each class that are not chosen, should it have no more than these
+    """
     labels = np.asarray(labels)
     random = np.random.default_rng(seed)
     chosen = []
     for label in np.unique(labels):
         members = random.permutation(np.flatnonzero(labels == label))
-        chosen.append(members[: max(1, round(rows * len(members) / len(labels)))])
+        chosen.append(members[: min(max(1, round(rows * len(members) / len(labels))), len(members) - keep)])
     return np.sort(np.concatenate(chosen))

@@ -4,8 +4,7 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import kdviz as kd
 from kdviz.data.batches import Rows, batch_rows, batches, encode_split

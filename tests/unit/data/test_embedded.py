@@ -11,8 +11,7 @@ import pytest
 
 from data.make.grammar import common, datasheet, entail, entail_rules, reviews
 from data.make.grammar.__main__ import main as write_task
-from data.make.grammar.entail_lexicon import HELD_OUT as ENTAIL_HELD_OUT
-from data.make.grammar.entail_lexicon import MAIN as ENTAIL_MAIN
+from data.make.grammar.entail_lexicon import HELD_OUT as ENTAIL_HELD_OUT, MAIN as ENTAIL_MAIN
 from data.make.grammar.reviews_lexicon import HELD_OUT, MAIN
 
 TASKS = {"reviews": reviews, "entail": entail}

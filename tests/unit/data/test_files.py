@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import kdviz as kd
-from kdviz.data.files import read_rows
+from kdviz.data.files import read
 
 GOOD = [{"text": "a good film", "label": "yes"}, {"text": "a bad, long film", "label": "no"}] * 10
 
@@ -33,13 +33,13 @@ def write_parquet(path, rows):
 @pytest.mark.parametrize("write, ending", [(write_csv, "csv"), (write_jsonl, "jsonl"), (write_parquet, "parquet")])
 def test_three_formats_read_alike(tmp_path, write, ending):
     rows = [*GOOD, {"text": 'שלום 😀 </script> "quoted"'.replace('"', "”"), "label": "yes"}]
-    assert read_rows(write(tmp_path / f"a.{ending}", rows)) == rows
+    assert read(write(tmp_path / f"a.{ending}", rows)).columns == {key: [row[key] for row in rows] for key in rows[0]}
 
 
 def test_csv_details(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b'\xef\xbb\xbftext,label\r\n"two\nlines, and a ""quote""",1\r\n')
-    assert read_rows(path) == [{"text": 'two\nlines, and a "quote"', "label": "1"}]
+    assert read(path).columns == {"text": ['two\nlines, and a "quote"'], "label": ["1"]}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,10 @@ def test_a_bad_csv_is_refused(tmp_path, content, message):
             ['{"text": "a", "label": 0}', '{"text": "b \\ud800", "label": 1}'],
             r"row 2, column 'text': half a surrogate pair at position 2",
         ),
-        (['{"text": "a", "label": 0}', '{"text": "b", "label": 0.5}'], r"row 2, column 'label': 0\.5 is no class"),
+        (
+            ['{"text": "a", "label": 0}', '{"text": "b", "label": 0.5}'],
+            r"row 2, column 'label': the label 0\.5 is a fraction.*regression",
+        ),
         (['{"text": "a", "label": 0}', '{"text": "b", "label": null}'], r"row 2, column 'label': the label is empty"),
         (
             ['{"text": "a", "label": "x"}', '{"text": "b", "label": 3}'],

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from datasets import Dataset
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from kdviz.data import noise
 from kdviz.data.task import Task
