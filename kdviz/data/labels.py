@@ -183,12 +183,13 @@ def missing(table: Table, column: str) -> BadFile:
     if column == "label" and len([name for name in other if set(map(str, names[name])) == {"0", "1"}]) > 1:
         fix = "Name one of them: columns={'label': …}"
         return table.bad("several columns of 0 and 1 are multi-label classification", fix)
-    hint = ""
-    if len(names) == 1 and any(mark in next(iter(names)) for mark in ";\t|"):
-        hint = " (are the cells separated by something else than commas?)"
+    found = ", ".join(names)
+    if len(names) == 1 and any(mark in found for mark in ";\t|"):
+        problem = f"the column is missing; there are: {found} (are the cells separated by something else than commas?)"
+        return table.bad(problem, "Save the file with commas", column=column)
     what = {"text": "the text", "text_b": "the second text", "label": "the class"}[column]
     size = (lambda name: -len(set(map(str, names[name])))) if column == "label" else lambda name: len(str(names[name]))
     guess = max(other, key=size, default="…")  # the column of fewest values, or of most characters
     fix = f"Rename the column that holds {what}, or say which one it is: columns={{{column!r}: {guess!r}}}"
     fix += {"text_b": "; or leave it out everywhere", "label": "; unlabelled text goes into transfer=…"}.get(column, "")
-    return table.bad(f"the column is missing; there are: {', '.join(names)}{hint}", fix, column=column)
+    return table.bad(f"the column is missing; there are: {found}", fix, column=column)

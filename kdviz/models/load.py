@@ -113,11 +113,16 @@ def _reorder(network, own: tuple[str, ...], task) -> None:
             for parameter in last.parameters():
                 parameter.copy_(parameter[order])
     elif not all(name.startswith("label_") for name in names):
-        raise ValueError(
-            f"the model's labels are {own}, task {task.name!r} has {task.labels}: they do not match; name the classes "
-            "of the task in the model's words, or give the model another classifier (its id2label in config.json)"
-        )
+        raise other_labels(own, task)
     network.config.id2label = dict(enumerate(task.labels))
+
+
+def other_labels(own: tuple[str, ...], task) -> ValueError:
+    """The error of a model whose classes have other names than the task's."""
+    return ValueError(
+        f"the model's labels are {own}, task {task.name!r} has {task.labels}: they do not match. If the task's are "
+        f"0, 1, … in this order, load it with labels={own}; else say what each means: labels={{{task.labels[0]!r}: …}}"
+    )
 
 
 def tried(network, tokenizer, **about) -> Model:

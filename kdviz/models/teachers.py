@@ -10,7 +10,7 @@ import torch
 
 from kdviz.disk import file_sha256
 from kdviz.hub import cached_model, quiet
-from kdviz.models.load import load_folder
+from kdviz.models.load import load_folder, other_labels
 from kdviz.models.model import Model
 from kdviz.models.network import seeded
 from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer, verified_folder
@@ -54,7 +54,7 @@ def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, che
 def _named(model: Model, task) -> Model:
     """A model that kdviz saved, used as a teacher (of an assistant's student, say)."""
     if task is not None and model.labels != task.labels:
-        raise ValueError(f"{model.name!r} knows the labels {model.labels}, task {task.name!r} has {task.labels}")
+        raise other_labels(model.labels, task)
     model.role = "teacher"
     return model
 

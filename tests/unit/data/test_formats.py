@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 import kdviz as kd
 from kdviz.data.labels import NoClass, class_name
 from tests.unit.data.fuzz_files import POOLS, SEPARATORS, expected, fuzz, load, quoted, read_back, sources
+from tests.unit.models.test_teachers import save_tiny
 
 FORMS = ("csv", "jsonl", "parquet", "frame", "dataset")
 ROWS = [{"text": f"text {number}", "label": "no" if number % 2 else "yes"} for number in range(40)]
@@ -189,6 +190,15 @@ def test_labels_name_the_numbers_or_say_what_each_label_means():
         kd.load_task(train=rows, columns={"title": "text"})
     with pytest.raises(ValueError, match="columns= and labels= are for data of yours; 'reviews' has its own"):
         kd.load_task("reviews", labels=("a", "b"))
+
+
+def test_numbers_against_the_names_of_a_teacher_the_error_names_the_remedy(tmp_path):
+    folder = save_tiny(tmp_path / "teacher", labels=("GOOD", "BAD"))
+    rows = pd.DataFrame({"text": "a text", "label": [1, 0, 1, 0]})
+    with pytest.raises(ValueError, match=r"task 'data' has \('0', '1'\).*load it with labels=\('GOOD', 'BAD'\)"):
+        kd.load_teacher(folder, load(train=rows, dev=rows, test=rows))
+    task = load(train=rows, dev=rows, test=rows, labels=("GOOD", "BAD"))
+    assert kd.load_teacher(folder, task).labels == task.labels == ("GOOD", "BAD")
 
 
 def test_a_dataset_brings_its_class_names_and_a_dict_its_splits(tmp_path):
