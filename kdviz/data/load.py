@@ -72,6 +72,8 @@ def load_task(
         if "train" not in sources:
             raise ValueError(f"data for {', '.join(sources)} but none to train on: pass train=…")
         return _from_sources(sources, columns or {}, labels)
+    if not isinstance(name, str):
+        raise TypeError(f"a {type(name).__name__} is no name of a task: pass it as train=…")
     if columns or labels:
         raise ValueError(f"columns= and labels= are for data of yours; {name!r} has its own")
     if name in EMBEDDED:
@@ -107,13 +109,13 @@ def _glue(name: str) -> Task:
     new = dict(zip(GLUE_TEXTS[short], TEXTS))
     columns = {old: text for old, text in new.items() if old is not None}
 
-    def read(split):
+    def shards(split):
         return read_shards(folder, split, (*columns, "label"), name).rename_columns(columns)
 
     matched = "validation_matched" if short == "mnli" else "validation"
-    splits = {"train": read("train"), "test": read(matched)}
+    splits = {"train": shards("train"), "test": shards(matched)}
     if short == "mnli":
-        splits["test_mismatched"] = read("validation_mismatched")
+        splits["test_mismatched"] = shards("validation_mismatched")
     labels, splits = named_labels(splits)
     return complete(Task(name, labels, splits, notes=("GLUE keeps its test labels: its validation split is our test",)))
 

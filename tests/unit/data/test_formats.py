@@ -247,6 +247,9 @@ def test_where_the_labels_of_test_are_secret_validation_is_test_as_for_glue(caps
 def test_what_is_no_source_is_refused_by_its_type(tmp_path):
     with pytest.raises(TypeError, match="train= is of type list: pass the path of a file, a pandas DataFrame"):
         kd.load_task(train=[1])
+    for source in (pd.DataFrame(ROWS), datasets.Dataset.from_list(ROWS), tmp_path):
+        with pytest.raises(TypeError, match=f"a {type(source).__name__} is no name of a task: pass it as train="):
+            kd.load_task(source)
     with pytest.raises(FileNotFoundError, match="is a folder: pass a file"):
         kd.load_task(train=tmp_path)
     with pytest.raises(ValueError, match=r"train \(DataFrame\): the header repeats a column"):

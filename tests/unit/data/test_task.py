@@ -5,6 +5,7 @@ from collections import Counter
 
 import datasets
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import kdviz as kd
@@ -154,6 +155,26 @@ def test_glue_from_the_cache(glue, name, first, capsys):
     assert "4 of 40 training rows became dev" in capsys.readouterr().out
     assert "validation split is our test" in repr(task)
     assert "idx" not in task["train"].column_names
+
+
+def test_glue_by_name_is_glue_as_a_dict_and_as_files(glue, tmp_path):
+    named = kd.load_task("glue/qnli")
+    folder, columns = next(glue.rglob("qnli")), {"text": "question", "text_b": "sentence"}
+    shards = sorted(folder.glob("train-*.parquet"))
+    train = datasets.concatenate_datasets([datasets.Dataset(pq.read_table(path)) for path in shards])
+    matched = folder / "validation-00000-of-00001.parquet"
+    secret = train.map(lambda row: {"label": -1})
+    whole = datasets.DatasetDict(
+        {"train": train, "validation": datasets.Dataset(pq.read_table(matched)), "test": secret}
+    )
+    frame = train.to_pandas().assign(label=[named.labels[place] for place in train["label"]])
+    frame.to_csv(tmp_path / "train.csv", index=False)
+    for task in (
+        kd.load_task(whole, columns=columns),
+        kd.load_task(train=train, test=matched, columns=columns),
+        kd.load_task(train=tmp_path / "train.csv", test=matched, columns=columns),
+    ):
+        assert task.fingerprint == named.fingerprint and list(task.splits) == list(named.splits)
 
 
 def test_glue_that_is_not_cached_is_refused_offline(glue):
