@@ -31,6 +31,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+Vertex = int | slice | None
+
 
 def _arrays_too(function):
     """Let a function of tensors take numpy arrays, and answer in kind; raise half precision to float32."""
@@ -90,6 +92,7 @@ def _unequal(gram: Tensor) -> Tensor:
 
 
 def _diagonal(gram: Tensor) -> Tensor:
+    _square(gram)
     return gram.diagonal(dim1=-2, dim2=-1)
 
 
@@ -115,8 +118,6 @@ def layer_map(teacher_layers: int, student_layers: int) -> tuple[tuple[int, ...]
 
     With g = gcd(teacher, student): the embedding, then every (teacher/g)-th and every (student/g)-th layer [code].
 
-    >>> layer_map(12, 6)
-    ((0, 2, 4, 6, 8, 10, 12), (0, 1, 2, 3, 4, 5, 6))
     >>> layer_map(6, 2)
     ((0, 3, 6), (0, 1, 2))
     """
@@ -129,7 +130,6 @@ def layer_map(teacher_layers: int, student_layers: int) -> tuple[tuple[int, ...]
 @_arrays_too
 def cosine(gram: Tensor) -> Tensor:
     """Cosine of every pair. gram (..., n, n) -> (..., n, n); 0 where a vector is zero."""
-    _square(gram)
     square = _diagonal(gram)
     usable = square > 0
     inverse = torch.where(usable, torch.where(usable, square, 1).rsqrt(), 0)
@@ -142,7 +142,6 @@ def squared_distance(gram: Tensor) -> Tensor:
 
     Differences below the rounding error of the Gram matrix are exactly 0, so that two equal words count as equal.
     """
-    _square(gram)
     square = _diagonal(gram)
     total = square.unsqueeze(-1) + square.unsqueeze(-2)
     apart = total - 2 * gram
@@ -163,7 +162,7 @@ def distance(gram: Tensor) -> Tensor:
 
 
 def reach(n: int, window: int | None) -> int:
-    """How many of n words a window spans on either side of its vertex. Raises ValueError unless it is odd, 3 or more."""
+    """Words on either side of a vertex that its window spans, n for None. Raises ValueError unless it is odd, >= 3."""
     if window is not None and (window < 3 or window % 2 == 0):
         raise ValueError(f"window must be odd and at least 3 (2δ+1), got {window}: use {max(3, window + 1)}, or None")
     return n if window is None else window // 2
@@ -180,18 +179,13 @@ def window_mask(n: int, window: int | None, device=None) -> Tensor:
 
 
 def sides(gram: Tensor, mask: Tensor | None = None, window: int | None = None) -> Tensor:
-    """Which pairs are a usable side of an angle: (..., n, n) bool, symmetric.
-
-    A side joins two different, real words inside the window whose vectors differ.
-    """
+    """Which pairs are a side of an angle, (..., n, n) bool: two real words in the window whose vectors differ."""
     near = window_mask(_square(gram), window, gram.device)
     return (squared_distance(gram) > 0) & near & real_pairs(mask, gram)
 
 
 @_arrays_too
-def angle(
-    gram: Tensor, vertex: int | slice | None = None, window: int | None = None, mask: Tensor | None = None
-) -> Tensor:
+def angle(gram: Tensor, vertex: Vertex = None, window: int | None = None, mask: Tensor | None = None) -> Tensor:
     """Cosine of the angle that words i and k make at the vertex j (Park et al. 2021, triple-wise word relation).
 
     Parameters
@@ -215,15 +209,13 @@ def angle(
 
 
 @_arrays_too
-def angle_mask(
-    gram: Tensor, vertex: int | slice | None = None, window: int | None = None, mask: Tensor | None = None
-) -> Tensor:
+def angle_mask(gram: Tensor, vertex: Vertex = None, window: int | None = None, mask: Tensor | None = None) -> Tensor:
     """Where `angle` has a meaning: same arguments, same shape, bool."""
     usable = sides(gram, mask, window)[..., _place(vertex, gram), :]
     return usable.unsqueeze(-1) & usable.unsqueeze(-2) & _unequal(gram)
 
 
-def _place(vertex: int | slice | None, gram: Tensor) -> int | slice:
+def _place(vertex: Vertex, gram: Tensor) -> int | slice:
     """The index of a vertex, checked; all words for None."""
     if vertex is None or isinstance(vertex, slice):
         return vertex or slice(None)

@@ -155,8 +155,11 @@ def _relation(gram, real, relation, squared):
     if relation == "cosine":
         return relations.cosine(gram)
     apart = relations.squared_distance(gram) if squared else relations.distance(gram)
-    if relation == "distance":
-        return apart
+    return scaled(apart, real) if relation == "scaled_distance" else apart
+
+
+def scaled(apart, real=None):
+    """Distances (..., n, n) divided by their mean over pairs of real words that are apart."""
     pairs = (apart > 0) & relations.row_mask(apart, real)
     mean = torch.where(pairs, apart, 0).sum((-1, -2), keepdim=True) / pairs.sum((-1, -2), keepdim=True).clamp(min=1)
     return apart / torch.where(mean > 0, mean, 1)

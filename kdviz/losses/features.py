@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from kdviz import relations
 from kdviz.losses._checks import apart, full, same_shape
-from kdviz.losses.contextual import angle_sum
+from kdviz.losses.contextual import angle_sum, scaled
 
 
 class Projection(nn.Linear):
@@ -110,13 +110,8 @@ def rkd_distance(student, teacher):
 
     student (B, d_S), teacher (B, d_T): one vector a sentence. Mean over all pairs, the diagonal included.
     """
-    scaled = []
-    for x in _sentences(student, teacher):
-        apart = relations.distance(relations.word_gram(x))
-        positive = apart > 0
-        mean = apart.sum() / positive.sum().clamp(min=1)
-        scaled.append(apart / torch.where(mean > 0, mean, 1))
-    return F.smooth_l1_loss(*scaled)
+    apart = (relations.distance(relations.word_gram(x)) for x in _sentences(student, teacher))
+    return F.smooth_l1_loss(*map(scaled, apart))
 
 
 def rkd_angle(student, teacher):

@@ -24,17 +24,13 @@ def cross_entropy(logits, labels, *, reduction="mean"):
     0 when no row has a label. Raises ValueError for a label outside 0 … C-1 (both are named), or of an excluded class.
     """
     logits = full(logits, "logits")
-    if logits.ndim != 2:
-        raise ValueError(f"logits are (B, C), got shape {tuple(logits.shape)}")
-    if len(labels) != len(logits):
-        raise ValueError(f"{len(labels)} labels for {len(logits)} rows of logits: pass one label a row")
+    if logits.ndim != 2 or len(labels) != len(logits):
+        raise ValueError(f"{len(labels)} labels for logits of shape {tuple(logits.shape)}: pass (B,) for (B, C)")
     known = labels != UNLABELLED
     wrong = known & ((labels < 0) | (labels >= logits.shape[-1]))
     if wrong.any():
-        raise ValueError(
-            f"label {labels[wrong][0].item()} but {logits.shape[-1]} classes: labels run from 0 to "
-            f"{logits.shape[-1] - 1}, or are {UNLABELLED} for unlabelled rows"
-        )
+        fix = f"labels run from 0 to {logits.shape[-1] - 1}, or are {UNLABELLED} for unlabelled rows"
+        raise ValueError(f"label {labels[wrong][0].item()} but {logits.shape[-1]} classes: {fix}")
     rows = F.cross_entropy(logits, labels, reduction="none", ignore_index=UNLABELLED)
     if rows.isposinf().any():
         row = rows.isposinf().nonzero()[0].item()
@@ -89,9 +85,8 @@ def _both(student, teacher, temperature=1.0, mask=None):
     try:
         mask = mask.bool().expand(student.shape if classes else student.shape[:-1])
     except RuntimeError as error:
-        raise ValueError(
-            f"mask {tuple(mask.shape)} does not fit logits {tuple(student.shape)}: one entry a class, or one a row"
-        ) from error
+        fix = "one entry a class, or one a row"
+        raise ValueError(f"mask {tuple(mask.shape)} does not fit logits {tuple(student.shape)}: {fix}") from error
     counted = mask.any(-1) if classes else mask
     if classes:
         student, teacher = (torch.where(mask, x, -torch.inf) for x in (student, teacher))
@@ -105,10 +100,8 @@ def _per_row(rows, terms, student, teacher):
         return rows
     for place in (terms.isinf() & (student.isneginf() | teacher.isneginf())).nonzero()[:1].tolist():
         side, other = ("student", "teacher") if student[tuple(place)].isneginf() else ("teacher", "student")
-        raise ValueError(
-            f"the {side} excludes class {place[-1]} of row {place[:-1]} (logit -inf), the {other} does not: the loss "
-            "is infinite; exclude a class on both sides or on neither"
-        )
+        what = f"the {side} excludes class {place[-1]} of row {place[:-1]} (logit -inf), the {other} does not"
+        raise ValueError(f"{what}: the loss is infinite; exclude a class on both sides or on neither")
     bad = int((teacher.isnan() | teacher.isposinf()).sum())
     if bad:
         raise ValueError(f"{bad} of the teacher's logits are NaN or infinite: look at its weights and inputs")

@@ -214,7 +214,7 @@ def test_numpy_in_numpy_out():
         (lambda g, m: relations.angle(g, vertex=9), ["9", "5 words"]),
         (lambda g, m: logits.soft_kl(torch.zeros(2, 3), torch.zeros(2, 4)), ["(2, 3)", "(2, 4)"]),
         (lambda g, m: logits.cross_entropy(torch.zeros(2, 3), torch.tensor([0, 7])), ["7", "3 classes"]),
-        (lambda g, m: logits.cross_entropy(torch.zeros(2, 3), torch.tensor([0])), ["1 labels", "2 rows"]),
+        (lambda g, m: logits.cross_entropy(torch.zeros(2, 3), torch.tensor([0])), ["1 labels", "(2, 3)"]),
         (lambda g, m: features.hidden_mse(torch.zeros(2, 5, 3), torch.zeros(2, 5, 4), m), ["3)", "4)", "Projection"]),
         (lambda g, m: features.pkd(torch.zeros(2, 1, 3), torch.zeros(2, 1, 4)), ["3)", "4)", "Projection"]),
     ],
