@@ -14,7 +14,26 @@ from kdviz.course import check
 from kdviz.losses import contextual, features, logits
 
 EXERCISES = check.exercises()
-MISTAKES = [(name, message) for name, exercise in EXERCISES.items() for message in exercise.mistakes]
+
+
+def mistakes(exercise) -> dict[str, list]:
+    """What the exercise tells the reader -> functions that make that mistake."""
+
+    def wrong(message, place):
+        def function(*case):
+            answer = exercise.answers(*case)[1][message]
+            return answer[place] if isinstance(answer, list) else answer
+
+        return function
+
+    known = exercise.answers(*exercise.cases()[0])[1]
+    return {
+        message: [wrong(message, place) for place in range(len(answer) if isinstance(answer, list) else 1)]
+        for message, answer in known.items()
+    }
+
+
+MISTAKES = [(name, message) for name, exercise in EXERCISES.items() for message in mistakes(exercise)]
 
 
 def stub(*arguments):
@@ -32,15 +51,16 @@ def test_reference_passes_and_stub_is_not_attempted(name):
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_every_exercise_knows_three_mistakes_or_more(name):
-    assert len(EXERCISES[name].mistakes) >= 3
+def test_every_exercise_knows_six_mistakes_or_more(name):
+    assert len(mistakes(EXERCISES[name])) >= 6
 
 
 @pytest.mark.parametrize(("name", "message"), MISTAKES)
 def test_each_mistake_gets_its_own_diagnosis(name, message):
-    """Also proves that mistakes of one exercise differ from its reference and from one another on the cases."""
-    found = check.diagnose(name, EXERCISES[name].mistakes[message])
-    assert found.attempted and not found.passed and found.message == message
+    """Also proves that mistakes of one exercise differ from what is right and from one another on the cases."""
+    for wrong in mistakes(EXERCISES[name])[message]:
+        found = check.diagnose(name, wrong)
+        assert found.attempted and not found.passed and found.message == message
 
 
 def double(function):
@@ -62,6 +82,15 @@ def double(function):
         ("kd-loss", lambda s, t, tau: s @ t, "stopped with RuntimeError"),
         ("kd-loss", 3.0, "hand over the function itself"),
         ("wr-musk", stub, "there is no exercise of this name"),
+        ("wr-cosine", lambda hidden: hidden.to("meta") @ hidden.to("meta").T, "lies on device meta"),
+        ("wr-cosine", lambda hidden: EXERCISES["wr-cosine"].reference(hidden).half(), "few digits that torch.float16"),
+        ("wr-cosine", lambda hidden: EXERCISES["wr-cosine"].reference(hidden).numpy(), "in a NumPy array"),
+        ("window", lambda n, width: EXERCISES["window"].reference(n, width).float(), "as numbers (torch.float32)"),
+        ("nearest-word", lambda c: EXERCISES["nearest-word"].reference(c).double(), "whole number (torch.int64)"),
+        ("nearest-word", lambda c: c.topk(1), "take `.values` or `.indices`"),
+        ("layer-map", lambda a, b: ([0, 1], [0, 1, 2]), "have lengths 2 and 3; they belong together"),
+        ("annealing-phi", lambda epochs, tau_max: torch.ones(14), "right one (16,). Which axis"),
+        ("kron-count", lambda *sizes: 10**6, "With m1 = 6, n1 = 5, m2 = 2, n2 = 4, rank = 3: the right number is 114"),
     ],
 )
 def test_anything_else_is_explained(name, wrong, words):
@@ -85,8 +114,33 @@ def test_an_answer_that_writes_into_its_input_does_not_spoil_the_comparison():
     assert check.diagnose("wr-cosine", in_place).passed
 
 
-def test_numpy_answers_count():
-    assert check.diagnose("wr-cosine", lambda h: EXERCISES["wr-cosine"].reference(h).numpy()).passed
+def test_a_factor_is_believed_when_all_cases_agree_on_it():
+    """One number always is a multiple of another."""
+    reference = EXERCISES["ckd-kept"].reference
+    assert "every number is 3 × what it should be" in check.diagnose("ckd-kept", lambda *case: 3 * reference(*case)).message
+    assert "the sign of every number" in check.diagnose("ckd-kept", lambda *case: -reference(*case)).message
+    assert "×" not in check.diagnose("ckd-kept", lambda n, matched, classes: n).message
+    by_row = lambda hidden: EXERCISES["wr-cosine"].reference(hidden) / hidden.norm()  # noqa: E731
+    assert "off by one factor, another one in every case" in check.diagnose("wr-cosine", by_row).message
+
+
+def test_a_gradient_is_compared_where_the_exercise_is_about_it():
+    right = EXERCISES["straight-through"].reference
+
+    def sloped(slope):
+        return lambda scores, gumbel, tau: right(*(scores.detach(), gumbel, tau)) + slope * (
+            right(scores, gumbel, tau) - right(scores, gumbel, tau).detach()
+        )
+
+    assert check.diagnose("straight-through", sloped(1)).passed
+    wrong = "the numbers are right, their gradient with respect to `scores` is not: "
+    assert check.diagnose("straight-through", sloped(-1)).message == wrong + "the sign of every number is turned round."
+    assert check.diagnose("straight-through", sloped(0.5)).message.startswith(wrong + "every number is 0.5 ×")
+
+
+def test_what_is_right_in_some_cases_says_so():
+    found = check.diagnose("window", lambda n, width: EXERCISES["window"].reference(n, 5))
+    assert found.message.startswith("right in ") and " of 8 random cases. With n = " in found.message
 
 
 def test_run_prints_one_line_and_returns_nothing(capsys):

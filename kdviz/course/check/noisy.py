@@ -6,95 +6,81 @@ import torch
 from torch.nn import functional as F
 
 from kdviz.course.check import exercise
+from kdviz.course.check.parts import Draw, divergence, one_hot
 
 
-def _classes(g: torch.Generator) -> tuple:
-    return int(torch.randint(3, 9, (), generator=g)), 0.1 + 0.3 * torch.rand((), generator=g).item()
-
-
-def _with_diagonal(value: float, rest: float, classes: int):
-    return torch.full((classes, classes), rest).fill_diagonal_(value)
-
-
-@exercise(
-    "noise-matrix",
-    inputs=_classes,
-    mistakes={
-        "you shared the noise among all C classes, so that some flips hit the right label again: fewer than `rate` are "
-        "wrong. A wrong label is one of the other C - 1.":
-            lambda classes, rate: _with_diagonal(1 - rate + rate / classes, rate / classes, classes),
-        "every wrong class gets the whole rate: the rows sum to more than 1. Share it among the C - 1 wrong classes.":
-            lambda classes, rate: _with_diagonal(1 - rate, rate, classes),
-        "a wrong label is as likely as it should be, but the right one has probability 1: the rows sum to more than 1.":
-            lambda classes, rate: _with_diagonal(1.0, rate / (classes - 1), classes),
-        "every label becomes the next class: that is pair noise. Symmetric noise favours none of the wrong ones.":
-            lambda classes, rate: (1 - rate) * torch.eye(classes) + rate * torch.eye(classes).roll(1, 1),
-    },
-    praise="row c tells what becomes of class c: right with probability 1 - p, and no wrong class is favoured.",
-)
+@exercise(lambda draw: (draw.integer(3, 8), draw.share(0.1, 0.4)))
 def noise_matrix(classes, rate):
-    return _with_diagonal(1 - rate, rate / (classes - 1), classes)
+    """Row c tells what becomes of class c: right with probability 1 - p, and no wrong class is favoured."""
+    eye, rest, shared = torch.eye(classes), 1 - rate, rate / (classes - 1)
+
+    def matrix(right, wrong):
+        return right * eye + wrong * (1 - eye)
+
+    return matrix(rest, shared), {
+        "you shared the noise among all C classes, so that some flips hit the right label again: fewer than `rate` are "
+        "wrong. A wrong label is one of the other C - 1.": matrix(rest + rate / classes, rate / classes),
+        "the rows sum to less than 1: C - 1 wrong classes share the noise.": matrix(rest, rate / classes),
+        "every wrong class gets the whole rate: the rows sum to more than 1. C - 1 share it.": matrix(rest, rate),
+        "the right label has probability 1: the rows sum to more than 1.": matrix(1.0, shared),
+        "every label becomes the next class: that is pair noise. Symmetric noise favours none of the wrong ones.": [
+            rest * eye + rate * eye.roll(step, 1) for step in (1, -1)
+        ],
+        "the wrong classes have probability 0: where does the noise go?": rest * eye,
+        "`rate` is the share of wrong labels; you gave it to the right one.": matrix(rate, rest / (classes - 1)),
+        "all classes are alike; a label is right with probability 1 - p.": torch.full_like(eye, 1 / classes),
+    }
 
 
-def _losses(g: torch.Generator) -> tuple:
-    return 3 * torch.rand(10, generator=g), 3 * torch.rand(10, generator=g), 0.6
-
-
-def _smallest(losses, count):
-    return torch.zeros_like(losses).index_fill(0, losses.argsort()[:count], 1.0)
-
-
-@exercise(
-    "small-loss",
-    inputs=_losses,
-    learns=0,
-    mistakes={
-        "the student chose for itself: rows that it has begun to memorise have a small loss of its own. Let the peer choose.":
-            lambda mine, peer, share: (mine * _smallest(mine, round(share * len(mine)))).sum() / round(share * len(mine)),
-        "you kept the rows with the *largest* loss: those are the ones whose labels the peer doubts.":
-            lambda mine, peer, share: (mine * _smallest(-peer, round(share * len(mine)))).sum() / round(share * len(mine)),
-        "this is the peer's loss. The peer only chooses; what is learned is the student's own loss on these rows.":
-            lambda mine, peer, share: (peer * _smallest(peer, round(share * len(mine)))).sum() / round(share * len(mine)) + 0 * mine.sum(),
-        "divide by the number of rows kept, not by the whole batch: else dropping rows lowers the learning rate.":
-            lambda mine, peer, share: (mine * _smallest(peer, round(share * len(mine)))).mean(),
-        "you dropped the share and kept the rest. `share` is what is kept.":
-            lambda mine, peer, share: (mine * _smallest(peer, round((1 - share) * len(mine)))).sum() / round((1 - share) * len(mine)),
-        "nothing was left out: this is the mean over all rows.":
-            lambda mine, peer, share: mine.mean(),
-    },
-    praise="the two do not make the same mistakes, so that what one has memorised the other still doubts.",
-)
+@exercise(lambda draw: (draw.uniform(10, high=3), draw.uniform(10, high=3), draw.integer(6, 8) / 10), learns=0)
 def small_loss(my_losses, peer_losses, share):
-    kept = _smallest(peer_losses, round(share * len(peer_losses)))
-    return (my_losses * kept).sum() / kept.sum()
+    """The two do not make the same mistakes, so that what one has memorised the other still doubts."""
+    mine, peer, count = my_losses, peer_losses, round(share * len(my_losses))
+    by_me, by_peer, left = mine.argsort(), peer.argsort(), len(mine) - count
+    kept, of_peer = mine[by_peer[:count]], [peer[order[:count]].mean() + 0 * mine.sum() for order in (by_peer, by_me)]
+    return kept.mean(), {
+        "the student chose for itself: rows that it has begun to memorise have a small loss of its own. Let the peer "
+        "choose.": mine[by_me[:count]].mean(),
+        "you kept the rows with the *largest* loss: those whose labels the peer doubts.": mine[by_peer[left:]].mean(),
+        "this is the peer's loss. The peer only chooses; learned is the student's own loss on these rows.": of_peer,
+        "divide by the rows kept, not by the batch: else dropping rows lowers the learning rate.": kept.sum()
+        / len(mine),
+        "you dropped the share and kept the rest. `share` is what is kept.": mine[by_peer[:left]].mean(),
+        "nothing was left out: this is the mean over all rows.": mine.mean(),
+        "this is the sum; take the mean over the rows kept.": kept.sum(),
+        "these are the first rows of the batch; the peer's losses choose.": mine[:count].mean(),
+        "`share` is a share of the rows, not a bound for their loss.": mine[peer < share].mean(),
+        "choose by the peer's loss alone, not by both.": mine[(mine + peer).argsort()[:count]].mean(),
+    }
 
 
-def _refinement(g: torch.Generator) -> tuple:
-    guesses = torch.randn(6, 4, generator=g).softmax(1)
-    return 2 * torch.randn(6, 4, generator=g), torch.randint(0, 4, (6,), generator=g), guesses, 0.7
+def _refinement(draw: Draw) -> tuple:
+    return draw.normal(6, 4, scale=2), draw.classes(6, 4), draw.normal(6, 4).softmax(1), draw.share(0.6, 0.8)
 
 
-def _to(target, logits):
-    return -(target * logits.log_softmax(1)).sum(1).mean()
-
-
-@exercise(
-    "refined-labels",
-    inputs=_refinement,
-    learns=0,
-    mistakes={
-        "β is the trust in the given label: you gave it to the guess.":
-            lambda z, y, p, beta: _to((1 - beta) * F.one_hot(y, 4) + beta * p, z),
-        "you left the guesses out: this is plain cross-entropy to the given labels.":
-            lambda z, y, p, beta: F.cross_entropy(z, y),
-        "the guess is a whole distribution; taking only its most likely class throws away how sure it is.":
-            lambda z, y, p, beta: _to(beta * F.one_hot(y, 4) + (1 - beta) * F.one_hot(p.argmax(1), 4), z),
-        "you spread the rest of the trust evenly over the classes: that is label smoothing, it asks nobody.":
-            lambda z, y, p, beta: _to(beta * F.one_hot(y, 4) + (1 - beta) / 4, z),
-        "sum over the classes, then take the mean over the rows.":
-            lambda z, y, p, beta: -((beta * F.one_hot(y, 4) + (1 - beta) * p) * z.log_softmax(1)).mean(),
-    },
-    praise="half-way between what the label says and what students who never saw it would have said.",
-)
+@exercise(_refinement, learns=0)
 def refined_labels(logits, labels, guesses, beta):
-    return _to(beta * F.one_hot(labels, logits.shape[1]) + (1 - beta) * guesses, logits)
+    """Half-way between what the label says and what students who never saw it would have said."""
+    label, log, rest = F.one_hot(labels, logits.shape[1]), logits.log_softmax(1), 1 - beta
+
+    def to(target, scores=log):
+        return -(target * scores).sum(1).mean()
+
+    target = beta * label + rest * guesses
+    right = to(target)
+    return right, {
+        "β is the trust in the given label: you gave it to the guess.": to(rest * label + beta * guesses),
+        "you left the guesses out: this is plain cross-entropy to the given labels.": [to(label), to(beta * label)],
+        "you left the labels out: β is the trust in them.": [to(guesses), to(rest * guesses)],
+        "the guess is a whole distribution; its most likely class alone throws away how sure it is.": (
+            to(beta * label + rest * one_hot(guesses))
+        ),
+        "the rest of the trust is spread evenly: that is label smoothing, it asks nobody.": to(beta * label + rest / 4),
+        "sum over the classes, then take the mean over the rows.": right / logits.shape[1],
+        "this is the sum over the rows; take their mean.": right * len(labels),
+        "the guesses are probabilities already: no softmax.": to(beta * label + rest * guesses.softmax(1)),
+        "label and guess share the trust: 1 - β for the guess.": to(beta * label + guesses),
+        "this is the KL: it is smaller by the target's own entropy.": divergence(logits, target.log()).mean(),
+        "the logarithm is missing: log_softmax.": [to(target, logits), to(target, logits.softmax(1))],
+        "the sign: a cross-entropy is positive.": -right,
+    }

@@ -2,84 +2,74 @@
 
 from __future__ import annotations
 
-import torch
-
 from kdviz.course.check import exercise
 
 
-def _cached(g: torch.Generator) -> tuple:
-    return torch.randint(4, 60, (12,), generator=g), int(torch.randint(2, 8, (), generator=g)), 2
-
-
-@exercise(
-    "cache-bytes",
-    inputs=_cached,
-    mistakes={
-        "you padded every text to the longest. The cache keeps rows without padding, n × n each with its own n.":
-            lambda lengths, layers, size: len(lengths) * layers * int(lengths.max()) ** 2 * size,
-        "the square of the mean length is less than the mean of the squares: long texts cost more than short ones save.":
-            lambda lengths, layers, size: layers * size * len(lengths) * lengths.double().mean() ** 2,
-        "one layer only: there is a matrix for each of the matched hidden states.":
-            lambda lengths, layers, size: size * int((lengths**2).sum()),
-        "these are numbers, not bytes: a number of float16 has two.":
-            lambda lengths, layers, size: layers * int((lengths**2).sum()),
-        "n numbers a text are a vector; relations are n × n.":
-            lambda lengths, layers, size: layers * size * int(lengths.sum()),
-    },
-    praise="the square is why long texts decide what fits on your disk.",
-)
+@exercise(lambda draw: (draw.integer(4, 8) * (1 + draw.classes(12, 7)), draw.integer(3, 7), 2))
 def cache_bytes(lengths, layers, size):
-    return layers * size * int((lengths**2).sum())
+    """The square is why long texts decide what fits on your disk."""
+    total, rows, mean, longest = int((lengths**2).sum()), len(lengths), lengths.double().mean(), int(lengths.max())
+    each = layers * size
+    right = each * total
+    return right, {
+        "you padded every text to the longest. The cache keeps n × n each with its own n.": each * rows * longest**2,
+        "the square of the mean length is less than the mean of the squares: long texts cost more.": each
+        * rows
+        * mean**2,
+        "square every length, then add: texts are not compared with one another.": each * int(lengths.sum()) ** 2,
+        "one layer only: there is a matrix for each of the matched hidden states.": size * total,
+        "these are numbers, not bytes: a number of float16 has two.": layers * total,
+        "these are bits; a byte has eight.": 8 * right,
+        "n numbers a text are a vector; relations are n × n.": each * int(lengths.sum()),
+        "these are the bytes of every text; asked are those of all.": each * lengths**2,
+        "this is the mean over texts; asked are the bytes of all.": right / rows,
+    }
 
 
-def _shape(g: torch.Generator) -> tuple:
-    draw = lambda low, high: int(torch.randint(low, high, (), generator=g))  # noqa: E731
-    width = 64 * draw(1, 12)
-    return draw(2, 13), width, 4 * width
-
-
-@exercise(
-    "bert-weights",
-    inputs=_shape,
-    mistakes={
-        "the biases are missing: one number for each output of the six matrices.":
-            lambda layers, d, f: layers * (4 * d * d + 2 * d * f + 4 * d),
-        "the two LayerNorms are missing: each has a scale and a shift per number of the state.":
-            lambda layers, d, f: layers * (4 * d * d + 4 * d + 2 * d * f + f + d),
-        "attention has four matrices of d × d: query, key, value, and the output after them.":
-            lambda layers, d, f: layers * (3 * d * d + 3 * d + 2 * d * f + f + d + 4 * d),
-        "the feed-forward part has two matrices, d × f there and f × d back.":
-            lambda layers, d, f: layers * (4 * d * d + 4 * d + d * f + f + 4 * d),
-        "this is one layer; multiply by their number.":
-            lambda layers, d, f: 4 * d * d + 4 * d + 2 * d * f + f + d + 4 * d,
-    },
-    praise="heads do not occur in it: they only cut the width into pieces.",
-)
+@exercise(lambda draw: (draw.integer(2, 12), 64 * draw.integer(1, 11), 64 * draw.integer(12, 48)))
 def bert_weights(layers, d, f):
-    return layers * (4 * (d * d + d) + (d * f + f) + (f * d + d) + 2 * 2 * d)
+    """Heads do not occur in it: they only cut the width into pieces."""
+    attention, feed, norms = 4 * d * d + 4 * d, 2 * d * f + f + d, 4 * d
+
+    def missing(*numbers):
+        return [layers * (attention + feed + norms - number) for number in numbers]
+
+    return layers * (attention + feed + norms), {
+        "the biases are missing: one number for each output of the six matrices.": missing(5 * d + f),
+        "the two LayerNorms are missing (or as many biases): each has a scale and a shift per number.": missing(norms),
+        "there are two LayerNorms, of a scale and a shift each.": missing(2 * d),
+        "attention has four matrices of d × d: query, key, value, and the output after them.": missing(
+            d * d + d, d * d
+        ),
+        "the feed-forward part has two matrices, d × f there and f × d back.": missing(d * f, d * f + d, d * f + f),
+        "the two biases of the feed-forward part are missing.": missing(f + d),
+        "a bias has as many numbers as its matrix has outputs: f there and d back.": missing(f - d, d - f, f, d),
+        "f is given: it need not be 4·d.": layers * (12 * d * d + 13 * d),
+        "this is one layer; multiply by their number.": attention + feed + norms,
+    }
 
 
-def _processes(g: torch.Generator) -> tuple:
-    return torch.rand(7, generator=g) + 0.5, int(torch.randint(3, (), generator=g)), 3
-
-
-@exercise(
-    "process-loss",
-    inputs=_processes,
-    learns=0,
-    mistakes={
-        "the mean of the own rows: where the rows do not divide evenly, those of the smaller process weigh more.":
-            lambda losses, rank, world: losses[rank::world].mean(),
-        "the average over processes divides by their number once more: multiply by it here.":
-            lambda losses, rank, world: losses[rank::world].sum() / len(losses),
-        "you divided by the rows and by the processes: the gradient is then too small by the square of their number.":
-            lambda losses, rank, world: losses[rank::world].sum() / len(losses) / world,
-        "every process trains on all rows here; it should take every world-th row, from its rank on.":
-            lambda losses, rank, world: losses.mean(),
-        "the sum grows with the batch; asked is what averages to the mean over rows.":
-            lambda losses, rank, world: losses[rank::world].sum(),
-    },
-    praise="the same batch, the same gradient, on one process or on three.",
-)
+@exercise(lambda draw: (draw.uniform(7, low=0.5, high=1.5), draw.seed % 3, 3), learns=0)
 def process_loss(losses, rank, world):
-    return losses[rank::world].sum() * world / len(losses)
+    """The same batch, the same gradient, on one process or on three."""
+    own, rows, next_, piece = (
+        losses[rank::world],
+        len(losses),
+        losses[rank + 1 :: world],
+        losses.tensor_split(world)[rank],
+    )
+    part = world / rows
+    return own.sum() * part, {
+        "the mean of the own rows: where rows do not divide evenly, those of a smaller process weigh more.": own.mean(),
+        "the average over processes divides by their number once more: multiply by it here.": own.sum() / rows,
+        "you divided by the rows and by the processes: the gradient is far too small.": own.sum() / rows / world,
+        "every process trains on all rows here; it takes every world-th, from its rank on.": [
+            losses.mean(),
+            losses.sum() * part,
+        ],
+        "the sum grows with the batch; asked is what averages to the mean over rows.": [own.sum(), own.sum() * world],
+        "the mean of the own rows, times world: the average would be a sum.": own.mean() * world,
+        "these rows stand in one piece; take every world-th.": [piece.sum() * part, piece.mean(), piece.sum() / rows],
+        "ranks count from 0: the first process starts at row 0.": [next_.sum() * part, next_.mean()],
+        "this is one row; a process has several.": losses[rank],
+    }
