@@ -28,3 +28,11 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, read in pieces."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def check_file(path: Path, sha256: str, fix: str) -> None:
+    """Raise FileNotFoundError or ValueError, with the fix, unless the file is there and has this SHA-256."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; {fix}")
+    if (found := file_sha256(path)) != sha256:
+        raise ValueError(f"{path} is damaged: its SHA-256 is {found}, expected {sha256}; {fix}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MODEL_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
@@ -26,70 +26,60 @@ def prefetch(names) -> list[Path]:
 
 def cached_model(repo: str) -> Path:
     """Folder of a hub model (safetensors, settings, tokenizer) in the cache, downloaded when it is not there."""
-    return _cached(repo, f"kdviz prefetch {repo}", list(MODEL_FILES), repo_type="model")
+    return _cached(repo, repo, "model", MODEL_FILES)
 
 
 def cached_data(name: str) -> Path:
     """Folder with the Parquet files of ``"glue/<name>"`` or ``"cifar10"`` in the cache, downloaded when not there."""
     repo, part = (CIFAR10, "plain_text") if name == "cifar10" else (GLUE, name.removeprefix("glue/"))
-    folder = _cached(
-        repo, f"kdviz prefetch {name}", [f"{part}/*.parquet"], repo_type="dataset", inside=part, shown=name
-    )
-    return folder / part
+    return _cached(name, repo, "dataset", [f"{part}/*.parquet"], part)
 
 
-def _cached(repo, command, patterns, *, repo_type, inside="", shown=None) -> Path:
-    from huggingface_hub import snapshot_download
+def _cached(name: str, repo: str, kind: str, patterns, part: str = "") -> Path:
+    from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    wanted = {"repo_id": repo, "repo_type": repo_type, "allow_patterns": patterns}
+    wanted = {"repo_id": repo, "repo_type": kind, "allow_patterns": list(patterns)}
     try:
-        folder = Path(snapshot_download(**wanted, local_files_only=True))
-        if (folder / inside).is_dir():
+        folder = Path(snapshot_download(**wanted, local_files_only=True), part)
+        if folder.is_dir():
             return folder
     except HFValidationError as error:
         raise ValueError(f'{repo!r} is neither "minilm", nor a local folder, nor a hub id (owner/name)') from error
     except LocalEntryNotFoundError:
         pass  # not in the cache: ask the network below
-    require_hub(shown or repo, command)
+    reason = None
+    if constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "TRUE", "YES", "ON"):
+        reason = "HF_HUB_OFFLINE is set"
+    elif not _answers(constants.ENDPOINT):
+        reason = "the hub does not answer"
+    if reason is not None:
+        raise FileNotFoundError(
+            f"{name!r} is not in the cache {constants.HF_HUB_CACHE} and {reason}: where there is a network, run "
+            f"`kdviz prefetch {name}` (and copy that cache folder here if it is another machine)"
+        )
     try:
-        folder = Path(snapshot_download(**wanted))
+        folder = Path(snapshot_download(**wanted), part)
     except (HfHubHTTPError, OSError) as error:
-        raise FileNotFoundError(f"{shown or repo!r} could not be downloaded: {error}") from error
-    if not (folder / inside).is_dir():
-        raise FileNotFoundError(f"the hub's {repo} has no {inside!r}: check the spelling")
+        raise FileNotFoundError(f"{name!r} could not be downloaded: {error}") from error
+    if not folder.is_dir():
+        raise FileNotFoundError(f"the hub's {repo} has no {part!r}: check the spelling")
     return folder
 
 
-def require_hub(what: str, command: str) -> None:
-    """Raise FileNotFoundError, saying what to do, unless the hub may be asked and answers within `PATIENCE`."""
-    from huggingface_hub import constants
-
-    cache = constants.HF_HUB_CACHE
-    fix = f"where there is a network, run `{command}` (and copy that cache folder here if it is another machine)"
-    if constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "TRUE", "YES", "ON"):
-        raise FileNotFoundError(f"{what!r} is not in the cache {cache} and HF_HUB_OFFLINE is set: {fix}")
-    if not _answers(constants.ENDPOINT):
-        raise FileNotFoundError(f"{what!r} is not in the cache {cache} and the hub does not answer: {fix}")
-
-
 def _answers(endpoint: str) -> bool:
-    """Whether the hub answers at all. In a thread, because looking up a name cannot be given a time limit."""
+    """Whether the hub answers within `PATIENCE`. In a thread: looking up a name cannot be given a time limit."""
     import httpx
 
     answered = threading.Event()
 
     def ask():
-        try:
+        with suppress(httpx.HTTPError):
             httpx.head(endpoint, timeout=PATIENCE)
-        except httpx.HTTPError:
-            return
-        answered.set()
+            answered.set()
 
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(PATIENCE)
-    return answered.is_set()
+    threading.Thread(target=ask, daemon=True).start()
+    return answered.wait(PATIENCE)
 
 
 @contextmanager

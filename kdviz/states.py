@@ -95,42 +95,38 @@ def encode(models, texts, *, attentions: bool = False, max_length: int = 128):
                 "tokens, so their words cannot be compared one by one. Encode them separately, or build the student "
                 "with tokenizer=teacher.tokenizer"
             )
-    pairs = _pairs(texts)
+    firsts, seconds = _pairs(texts)
     limit = min(max_length, *(model.max_length for model in chosen))
-    batch, tokens, notes = _tokenize(chosen[0].tokenizer, pairs, limit)
-    shown = tuple(a if b is None else f"{a} [SEP] {b}" for a, b in pairs)
-    results = [_run(model, batch, shown, tokens, notes, attentions) for model in chosen]
+    batch, tokens, notes = _tokenize(chosen[0].tokenizer, firsts, seconds, limit)
+    shown = firsts if seconds is None else [f"{a} [SEP] {b}" for a, b in zip(firsts, seconds)]
+    results = [_run(model, batch, tuple(shown), tokens, notes, attentions) for model in chosen]
     return results if many else results[0]
 
 
-def _pairs(texts) -> list[tuple[str, str | None]]:
-    """Every input as (text, second text or None), each checked."""
+def _pairs(texts) -> tuple[list[str], list[str] | None]:
+    """First and second texts (None when there are none), each checked."""
     items = texts if isinstance(texts, list) else [texts]
     if not items:
         raise ValueError("no text: pass a str or a list with at least one")
-    pairs = []
-    for index, item in enumerate(items):
-        parts = item if isinstance(item, tuple) else (item,)
-        if len(parts) > 2 or not parts or not all(isinstance(part, str) for part in parts):
-            raise TypeError(f"text {index} is {item!r:.80}: expected a str or a (str, str) tuple")
+    items = [item if isinstance(item, tuple) else (item,) for item in items]
+    for index, parts in enumerate(items):
+        if len(parts) not in (1, 2) or not all(isinstance(part, str) for part in parts):
+            shown = parts[0] if len(parts) == 1 else parts
+            raise TypeError(f"text {index} is {shown!r:.80}: expected a str or a (str, str) tuple")
         for part in parts:
             if not part.strip():
                 raise ValueError(f"text {index} is empty ({part!r:.40}): type at least one word")
             try:
                 part.encode("utf-8")
             except UnicodeEncodeError as error:
-                raise ValueError(
-                    f"text {index} is not valid Unicode at character {error.start}: {error.reason}"
-                ) from error
-        pairs.append((parts[0], parts[1] if len(parts) == 2 else None))
-    if len({b is None for _, b in pairs}) == 2:
+                reason = f"at character {error.start}: {error.reason}"
+                raise ValueError(f"text {index} is not valid Unicode {reason}") from error
+    if len({len(parts) for parts in items}) == 2:
         raise ValueError("some inputs are pairs and some are single texts: encode them separately")
-    return pairs
+    return [parts[0] for parts in items], [parts[1] for parts in items] if len(items[0]) == 2 else None
 
 
-def _tokenize(tokenizer, pairs, limit):
-    firsts, seconds = [a for a, _ in pairs], [b for _, b in pairs]
-    seconds = None if seconds[0] is None else seconds
+def _tokenize(tokenizer, firsts, seconds, limit):
     specials = tokenizer.num_special_tokens_to_add(pair=seconds is not None)
     if limit <= specials:
         raise ValueError(f"max_length={limit} leaves no room for words beside {specials} special tokens")
@@ -142,47 +138,33 @@ def _tokenize(tokenizer, pairs, limit):
         if length > limit:
             which = "" if len(whole) == 1 else f"text {index}: "
             notes.append(f"{which}cut to {limit} of {length:,} tokens")
-    batch = text_to_ids(
-        tokenizer, firsts, seconds, truncation=True, max_length=limit, padding=True, return_tensors="pt"
-    )
+    cut = {"truncation": True, "max_length": limit, "padding": True, "return_tensors": "pt"}
+    batch = text_to_ids(tokenizer, firsts, seconds, **cut)
     kept = [ids[mask.bool()].tolist() for ids, mask in zip(batch["input_ids"], batch["attention_mask"])]
     return batch, tuple(tuple(tokenizer.convert_ids_to_tokens(ids)) for ids in kept), tuple(notes)
 
 
 def _run(model, batch, texts, tokens, notes, attentions) -> States:
     want = {"hidden"} | ({"attentions"} if attentions else set()) | ({"logits"} & model.fields)
-    kinds = batch.get("token_type_ids")
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    given = {name: batch[name].to(model.device) for name in names if name in batch}
     training, parts = model.training, []
     model.eval()
     try:
         with torch.inference_mode():
             for start in range(0, len(texts), CHUNK):
-                rows = slice(start, start + CHUNK)
-                inputs = (batch["input_ids"], batch["attention_mask"], kinds)
-                inputs = [None if x is None else x[rows].to(model.device) for x in inputs]
-                parts.append(model(*inputs, want=want))
+                parts.append(model(**{k: ids[start : start + CHUNK] for k, ids in given.items()}, want=want))
     finally:
         model.train(training)
-
-    def gather(name):  # outside inference mode, so that the result may take part in a loss
-        return torch.cat([getattr(part, name).float().cpu() for part in parts]) if name in want else None
-
-    unseen = model.unseen(batch["input_ids"].to(model.device)).cpu() & batch["attention_mask"].bool()
-    if unseen.any():
-        names = dict.fromkeys(model.tokenizer.convert_ids_to_tokens(batch["input_ids"][unseen].tolist()))
-        listed = ", ".join(list(names)[:8]) + (", …" if len(names) > 8 else "")
+    # outside inference mode, so that the result may take part in a loss
+    made = {name: torch.cat([getattr(part, name).float().cpu() for part in parts]) for name in want}
+    mask = batch["attention_mask"].bool()
+    unseen = batch["input_ids"][model.unseen(given["input_ids"]).cpu() & mask].tolist()
+    if unseen:
+        words = list(dict.fromkeys(model.tokenizer.convert_ids_to_tokens(unseen)))
+        listed = ", ".join(words[:8]) + (", …" if len(words) > 8 else "")
         read_as = model.tokenizer.unk_token or model.tokenizer.pad_token
         notes = (*notes, f"{model.name} never saw and reads as {read_as}: {listed}")
-    return States(
-        name=model.name,
-        role=model.role,
-        texts=texts,
-        tokens=tokens,
-        mask=batch["attention_mask"].bool(),
-        hidden=gather("hidden"),
-        attentions=gather("attentions"),
-        logits=gather("logits"),
-        labels=model.labels if "logits" in want else (),
-        notes=notes,
-        layer_map=model.layer_map,
-    )
+    labels = model.labels if "logits" in want else ()
+    about = {"labels": labels, "notes": notes, "layer_map": model.layer_map}
+    return States(name=model.name, role=model.role, texts=texts, tokens=tokens, mask=mask, **made, **about)

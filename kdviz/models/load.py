@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from pathlib import Path
 
@@ -23,6 +22,7 @@ FAMILIES = (
     "BERT, RoBERTa, DistilBERT, ELECTRA, ALBERT, DeBERTa, XLM-R, MPNet, ModernBERT, CamemBERT, BigBird, Longformer, "
     "RemBERT, data2vec, GPT-2, LLaMA, Qwen2"
 )
+OTHER_HEADS = {"multi_label_classification": "multi-label", "regression": "regression"}
 CLOSE = 1e-3  # of the largest number: how far padding and another kernel may move a hidden state or a probability
 
 
@@ -32,75 +32,57 @@ def load_folder(folder: Path, name: str, task=None) -> Model:
     Raises ValueError, naming the folder, when files are damaged or do not belong together, when the classifier is of
     another kind or its labels are not the task's, and when the model is of a family that kdviz cannot run.
     """
-    config = _settings(folder)
-    network, lost, sizes = _load(AutoClassifier, folder, config)
-    if lost and len(set(sizes.values())) == 1 and lost == set(sizes):  # only the number of classes is told wrongly
-        config.num_labels = next(iter(sizes.values()))
-        network, lost, _ = _load(AutoClassifier, folder, config)
+    network, lost, rows = _load(AutoClassifier, folder)
+    if rows and lost == set(rows) and len(set(rows.values())) == 1:  # only the number of classes is not as claimed
+        network, lost, _ = _load(AutoClassifier, folder, next(iter(rows.values())))
+    config = network.config
     own = () if lost else tuple(str(config.id2label[i]) for i in sorted(config.id2label))
     fits = own and (task is None or len(own) == len(task.labels))
-    if fits and (kind := _other_kind(config, own)):
+    kind = OTHER_HEADS.get(config.problem_type, "regression" if len(own) == 1 else None)
+    if fits and kind is not None:
         raise ValueError(
             f"{name!r} has a {kind} head (problem_type={config.problem_type!r}, {len(own)} outputs); kdviz distils "
             "classifiers that give a text one of several classes: pick such a model, or load one without a classifier"
         )
-    labels = own if task is None else task.labels
     if own:
-        network.config.id2label = dict(enumerate(own))
+        config.id2label = dict(enumerate(own))
     if task is not None and fits:
         _reorder(network, own, task)
     elif task is not None:
-        config = _settings(folder)
-        config.num_labels = len(task.labels)
-        network, *_ = _load(AutoClassifier, folder, config)
+        network, *_ = _load(AutoClassifier, folder, len(task.labels))
         warnings.warn(
             f"{name} has no classifier for the labels of {task.name!r}: a new one was put on, and it knows nothing. "
             "Fine-tune the model on the labels before it teaches.",
             stacklevel=3,
         )
     elif not own:
-        network, *_ = _load(AutoModel, folder, _settings(folder))
+        network, *_ = _load(AutoModel, folder)
+    labels = own if task is None else task.labels
     return tried(network, load_tokenizer(folder), name=name, role="teacher", labels=labels)
 
 
-def _settings(folder: Path):
-    try:
-        return AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"the model in {folder} cannot be loaded: {error}") from error
-
-
-def _load(build, folder: Path, config) -> tuple[nn.Module, set[str], dict[str, int]]:
+def _load(build, folder: Path, classes: int | None = None) -> tuple[nn.Module, set[str], dict[str, int]]:
     """The network; the names of its weights that the files lack; among these, of another size: the rows they have."""
+    options = {"dtype": torch.float32, "ignore_mismatched_sizes": True, "output_loading_info": True}
     try:
         with quiet(), seeded(0):  # what is new, such as a classifier, is the same everywhere
-            network, found = build.from_pretrained(
-                str(folder),
-                config=copy.deepcopy(config),
-                dtype=torch.float32,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-                **SAFE,
-            )
-    except (OSError, ValueError, RuntimeError) as error:
+            config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+            if classes is not None:
+                config.num_labels = classes
+            network, found = build.from_pretrained(str(folder), config=config, **options, **SAFE)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ValueError(f"the model in {folder} cannot be loaded: {error}") from error
     except SafetensorError as error:
         raise ValueError(f"the weights in {folder} are damaged ({error}); download or save them again") from error
-    sizes = {name: stored[0] if stored else 0 for name, stored, _ in found["mismatched_keys"]}
-    lost = found["missing_keys"] | set(sizes)
+    rows = {name: stored[0] for name, stored, _ in found["mismatched_keys"] if stored}
+    lost = found["missing_keys"] | {name for name, *_ in found["mismatched_keys"]}
     inside = "" if network is network.base_model else network.base_model_prefix + "."
     if broken := sorted(name for name in lost if name.startswith(inside) and "pooler" not in name):
         raise ValueError(
             f"the weights in {folder} lack {len(broken)} that a {config.model_type} of its config.json has, such as "
             f"{broken[0]}: they do not belong together; download or save both again"
         )
-    return network, lost, sizes
-
-
-def _other_kind(config, own) -> str | None:
-    if config.problem_type == "multi_label_classification":
-        return "multi-label"
-    return "regression" if config.problem_type == "regression" or len(own) == 1 else None
+    return network, lost, rows
 
 
 def _reorder(network, own: tuple[str, ...], task) -> None:
@@ -142,27 +124,25 @@ def tried(network, tokenizer, **about) -> Model:
 
 
 def _try(model: Model) -> None:
-    network = model.network
-    if (highest := ids_of(model.tokenizer)) > (rows := len(network.embedding.weight)):
-        raise ValueError(
-            f"its tokenizer has {highest:,} ids, its word table {rows:,} rows: they do not belong together"
-        )
+    network, encoder = model.network, model.network.encoder
+    if (ids := ids_of(model.tokenizer)) > (rows := len(network.embedding.weight)):
+        raise ValueError(f"its tokenizer has {ids:,} ids, its word table {rows:,} rows: they do not belong together")
     batch = text_to_ids(model.tokenizer, ["one two three four", "one"], padding=True, return_tensors="pt")
-    ids, mask, kinds = batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids")
-    out, n = model(ids, mask, kinds, want=model.fields), int(mask[1].sum())
-    alone = model(ids[1:, :n], mask[1:, :n], None if kinds is None else kinds[1:, :n], want={"hidden"}).hidden
-    size = (2, model.layers + 1, ids.shape[1], model.width)
+    given = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    real = given["attention_mask"].bool()
+    out = model(**given, want=model.fields)
+    size = (2, model.layers + 1, real.shape[1], model.width)
     if tuple(out.hidden.shape) != size:
         raise ValueError(f"its hidden states are {tuple(out.hidden.shape)}, not {size}")
-    _same(out.hidden[1:, :, :n], alone, "a padded text and the same text alone differ in their hidden states")
+    alone = model(**{name: ids[1:, real[1]] for name, ids in given.items()}, want={"hidden"}).hidden[0]
+    _same(out.hidden[1, :, real[1]], alone, "a padded text and the same text alone differ in their hidden states")
     if network.watched:
-        former = network.encoder.config._attn_implementation
-        network.encoder.set_attn_implementation("eager")
-        raw = network.encoder.base_model(input_ids=ids, attention_mask=mask, output_attentions=True)
-        network.encoder.set_attn_implementation(former)
-        for row, real in enumerate(mask.bool()):
-            theirs = torch.stack(raw.attentions, 1)[row][:, :, real]
-            _same(out.attentions[row][:, :, real], theirs, "its attention is no softmax of scaled inner products")
+        former = encoder.config._attn_implementation
+        encoder.set_attn_implementation("eager")
+        eager = torch.stack(encoder.base_model(**given, output_attentions=True).attentions, 1)
+        encoder.set_attn_implementation(former)
+        for found, expected, words in zip(out.attentions, eager, real):
+            _same(found[..., words, :], expected[..., words, :], "its attention is no softmax of scaled products")
 
 
 def _same(found, expected, otherwise: str) -> None:

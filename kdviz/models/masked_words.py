@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from kdviz.hub import quiet
-from kdviz.models.teachers import checked_files
-from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer, verified_folder
+from kdviz.models.teachers import checked_adapter
+from kdviz.models.tokenizers import load_tokenizer, verified_folder
 from kdviz.paths import restore
 from kdviz.states import text_to_ids
 
@@ -122,9 +122,7 @@ def load_masked_words(folder: Path) -> MaskedWords:
     folder = Path(folder)
     fix = f"restore it with: {restore('data/masked_words', 'python -m data.make.masked_words')}"
     files = [folder / name for name in ("adapter_config.json", "adapter_model.safetensors", "head.safetensors")]
-    (base,) = checked_files(files, folder / "log.json", ("base_sha256",), fix)
-    if base != WEIGHTS_SHA256:
-        raise ValueError(f"{folder} was made for weights {base}, the packaged ones are {WEIGHTS_SHA256}; {fix}")
+    checked_adapter(files, folder / "log.json", fix)
     head = load_file(files[2])
     with quiet():
         body = PeftModel.from_pretrained(encoder(), str(folder), local_files_only=True).merge_and_unload().float()

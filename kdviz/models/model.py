@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kdviz.disk import file_sha256, write_json, write_whole
+from kdviz.disk import check_file, write_json, write_whole
 from kdviz.models.network import FIELDS, Module, Network, Outputs
 from kdviz.models.tokenizers import ids_of, is_packaged, load_tokenizer, tokenizer_sha256, unknown_id
 from kdviz.states import CHUNK, encode
@@ -216,10 +216,7 @@ class Model(Module):
             module, _, kind = NETWORKS[saved["kind"]].rpartition(".")
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged ({error!r}); {again}") from error
-        if not weights.is_file():
-            raise FileNotFoundError(f"{weights} is missing; {again}")
-        if (found := file_sha256(weights)) != expected:
-            raise ValueError(f"{weights} is damaged: its SHA-256 is {found}, expected {expected}; {again}")
+        check_file(weights, expected, again)
         tokenizer, where = None, saved["tokenizer"]
         if where is not None:
             tokenizer = load_tokenizer(None if where == "minilm" else path.parent / where)

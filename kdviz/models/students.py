@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
@@ -54,14 +55,13 @@ def build_student(
     if vocabulary not in ("task", "full"):
         raise ValueError(f'vocabulary={vocabulary!r}: choose "task" or "full"')
     if min(layers, hidden, heads) < 1 or (architecture == "bert" and hidden % heads):
-        raise ValueError(
-            f"layers={layers}, hidden={hidden}, heads={heads}: all must be ≥ 1 and hidden a multiple of heads"
-        )
+        shape = f"layers={layers}, hidden={hidden}, heads={heads}"
+        raise ValueError(f"{shape}: all must be ≥ 1 and hidden a multiple of heads")
     if tokenizer is None:
         tokenizer = load_tokenizer() if init_from is None else init_from.tokenizer
     if init_from is not None:
         _check_fit(init_from, tokenizer, layers=layers, hidden=hidden, heads=heads, intermediate=intermediate)
-    ids, notes = (None, ()) if vocabulary == "full" else task_vocabulary(task, tokenizer)
+    ids, *notes = (None,) if vocabulary == "full" else task_vocabulary(task, tokenizer)
     if ids is not None and init_from is not None:  # where positions count from the padding id, that keeps its place
         ids = sorted({*ids, *range(init_from.network.shift)})
     words = ids_of(tokenizer) if ids is None else len(ids)
@@ -91,33 +91,30 @@ def build_student(
     return student.eval()
 
 
-def task_vocabulary(task: Task, tokenizer) -> tuple[list[int], tuple[str, ...]]:
+def task_vocabulary(task: Task, tokenizer) -> tuple[list[int], str]:
     """Tokenizer ids that occur in the task's train, transfer and dev texts, plus special tokens; and a note.
 
     The note says which share of dev's tokens train and transfer alone would have covered: what to
     expect of text that nobody has seen.
     """
-    seen = _ids(task, tokenizer, [name for name in ("train", "transfer") if name in task.splits])
-    dev = _ids(task, tokenizer, ["dev"])
-    counts = torch.bincount(dev, minlength=ids_of(tokenizer))
-    known = torch.zeros(ids_of(tokenizer), dtype=torch.bool)
-    known[seen] = True
-    covered = (counts[known].sum() / counts.sum()).item()
-    known[dev] = True
+    known = _counts(task, tokenizer, [name for name in ("train", "transfer") if name in task.splits]) > 0
+    dev = _counts(task, tokenizer, ["dev"])
+    covered = (dev[known].sum() / dev.sum()).item()
+    known |= dev > 0
     known[[*tokenizer.all_special_ids, tokenizer.pad_token_id]] = True
     ids = known.nonzero().flatten().tolist()
-    note = (
+    return ids, (
         f"vocabulary: {len(ids):,} of {len(tokenizer):,} tokens; train and transfer cover {covered:.1%} of dev's; "
         f"other words are read as {tokenizer.convert_ids_to_tokens(unknown_id(tokenizer))}"
     )
-    return ids, (note,)
 
 
-def _ids(task, tokenizer, splits) -> torch.Tensor:
+def _counts(task, tokenizer, splits) -> torch.Tensor:
+    """How often each id occurs in these splits."""
     columns = [task[split][column] for split in splits for column in (("text", "text_b") if task.pair else ("text",))]
     plain = {"add_special_tokens": False, "return_attention_mask": False, "return_token_type_ids": False}
     rows = [row for column in columns for row in text_to_ids(tokenizer, column[:], **plain)["input_ids"]]
-    return torch.tensor([token for row in rows for token in row], dtype=torch.long)
+    return torch.bincount(torch.tensor(list(chain(*rows)), dtype=torch.long), minlength=ids_of(tokenizer))
 
 
 def _check_fit(teacher: Model, tokenizer, *, layers, **wanted) -> None:

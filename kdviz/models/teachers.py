@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from kdviz.disk import file_sha256
+from kdviz.disk import check_file, file_sha256
 from kdviz.hub import cached_model, quiet
-from kdviz.models.load import load_folder, other_labels
+from kdviz.models.load import SAFE, load_folder, other_labels
 from kdviz.models.model import Model
 from kdviz.models.network import seeded
 from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer, verified_folder
@@ -77,42 +77,41 @@ def adapter_folder(task: Task, checkpoint: int | None = None) -> Path:
 
 def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
     """The packaged MiniLM with the task's LoRA adapter and classifier merged in."""
-    place = adapter_folder(task, checkpoint)
-    files, log = (place / "adapter_config.json", place / "adapter_model.safetensors"), adapter_folder(task) / "log.json"
-    again = f"python -m data.make.adapt {task.name}"
-    fix = f"restore it with: {restore(f'data/teachers/{task.name}', again)}"
-    known = sorted(p.name for p in (adapter_folder(task) / "trajectory").glob("epoch-*"))
-    epochs = f"; the trajectory has {', '.join(known) or 'no epochs'}" if checkpoint is not None else ""
-    base, data = checked_files(files, log, ("base_sha256", "data_sha256"), fix, epochs)
-    if base != WEIGHTS_SHA256:
-        raise ValueError(f"{place} was made for weights {base}, the packaged ones are {WEIGHTS_SHA256}; {fix}")
+    home, place = adapter_folder(task), adapter_folder(task, checkpoint)
+    make = f"python -m data.make.adapt {task.name}"
+    fix = f"restore it with: {restore(f'data/teachers/{task.name}', make)}"
+    if checkpoint is not None:
+        known = sorted(path.name for path in (home / "trajectory").glob("epoch-*"))
+        fix += f"; the trajectory has {', '.join(known) or 'no epochs'}"
+    made = checked_adapter([place / "adapter_config.json", place / "adapter_model.safetensors"], home / "log.json", fix)
     train = task.folder / "train.parquet"
-    if (found := file_sha256(train)) != data:
+    if (found := file_sha256(train)) != made.get("data_sha256"):
         raise ValueError(
-            f"{place} was made on other data: {train} has SHA-256 {found}, the adapter saw {data}; restore the data "
-            f"with: {restore(f'data/{task.name}')} (or adapt again: {again})"
+            f"{place} was made on other data: {train} has SHA-256 {found}, the adapter saw {made.get('data_sha256')}; "
+            f"restore the data with: {restore(f'data/{task.name}')} (or adapt again: {make})"
         )
     return merge(classifier(folder, task.labels), place, task.labels)
 
 
-def checked_files(files, log: Path, wanted, fix: str, more: str = "") -> list:
-    """These entries of the log that tells how adapter files were made, once each file has the SHA-256 that it names.
+def checked_adapter(files, log: Path, fix: str) -> dict:
+    """What the log tells of these adapter files, once they and the packaged weights are those that it names.
 
-    Raises FileNotFoundError (`more` said) or ValueError naming the file, with the fix.
+    Raises FileNotFoundError or ValueError naming the file, with the fix.
     """
     for path in (*files, log):
         if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing{more}; {fix}")
+            raise FileNotFoundError(f"{path} is missing; {fix}")
     try:
         made = json.loads(log.read_text(encoding="utf-8"))
-        expected = [made["sha256"][path.relative_to(log.parent).as_posix()] for path in files]
-        entries = [made[name] for name in wanted]
+        known = {path: made["sha256"][path.relative_to(log.parent).as_posix()] for path in files}
+        base = made["base_sha256"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{log} is damaged ({error!r}); {fix}") from error
-    for path, known in zip(files, expected):
-        if (found := file_sha256(path)) != known:
-            raise ValueError(f"{path} is damaged: its SHA-256 is {found}, expected {known}; {fix}")
-    return entries
+    for path, sha256 in known.items():
+        check_file(path, sha256, fix)
+    if base != WEIGHTS_SHA256:
+        raise ValueError(f"{log.parent} was made for weights {base}, the packaged ones are {WEIGHTS_SHA256}; {fix}")
+    return made
 
 
 def classifier(folder: Path, labels):
@@ -122,9 +121,7 @@ def classifier(folder: Path, labels):
     config = BertConfig.from_pretrained(str(folder), local_files_only=True, num_labels=len(labels))
     config.id2label = dict(enumerate(labels))
     with quiet(), seeded(0):
-        return BertForSequenceClassification.from_pretrained(
-            str(folder), config=config, dtype=torch.float32, use_safetensors=True, local_files_only=True
-        )
+        return BertForSequenceClassification.from_pretrained(str(folder), config=config, dtype=torch.float32, **SAFE)
 
 
 def merge(network, place: Path, labels) -> Model:
@@ -132,7 +129,6 @@ def merge(network, place: Path, labels) -> Model:
     from peft import PeftModel
 
     with quiet():
-        adapted = PeftModel.from_pretrained(network, str(place), local_files_only=True)
-        merged = adapted.merge_and_unload()
-    model = Model(Transformer(merged.float()), load_tokenizer(), name="minilm", role="teacher", labels=labels)
+        merged = PeftModel.from_pretrained(network, str(place), local_files_only=True).merge_and_unload().float()
+    model = Model(Transformer(merged), load_tokenizer(), name="minilm", role="teacher", labels=labels)
     return model.requires_grad_(True).eval()

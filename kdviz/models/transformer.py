@@ -16,7 +16,7 @@ from transformers import (
 )
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
-from kdviz.models.network import FIELDS, Network, Outputs, seeded
+from kdviz.models.network import Network, Outputs, seeded
 
 # their classifier reads the first position alone, and `attention.output` opens what a layer does to each by itself
 FIRST_ALONE = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
@@ -58,31 +58,34 @@ class Transformer(Network):
         self.encoder, config, base = encoder, encoder.config, encoder.base_model
         self.layers, self.width, self.heads = config.num_hidden_layers, config.hidden_size, config.num_attention_heads
         self.classifies = encoder is not base
+        self.reads_first = self.classifies and config.model_type in FIRST_ALONE  # and no other position
         self.reads_last = self.classifies and hasattr(encoder, "score")  # a decoder's classifier
         self.watched = base._supports_attention_backend
-        names = {name: module for name, module in base.named_modules() if isinstance(module, nn.ModuleList)}
-        if not names:
+        self.local = hasattr(config, "attention_window")  # Longformer: its probabilities are no words × words
+        modules = dict(base.named_modules())
+        self.stack = next((name for name, module in modules.items() if isinstance(module, nn.ModuleList)), None)
+        if self.stack is None:
             raise ValueError(f"a {config.model_type} has no list of layers")
-        self.stack, layers = next(iter(names.items()))
         widths = (getattr(config, name, None) for name in ("intermediate_size", "hidden_dim", "n_inner"))
         self.intermediate = next(filter(None, widths), 4 * self.width)
-        weights = {name: module._parameters.get("weight") for name, module in layers[0].named_modules()}
+        weights = {name: module._parameters.get("weight") for name, module in modules[self.stack][0].named_modules()}
         sides = {self.width, self.intermediate}
         wide = [name for name, weight in weights.items() if weight is not None and sides == {*weight.shape}]
         self.ffn = wide[-1] if wide else None  # the last matrix between both widths, the one that narrows
-        self.reads_first = self.classifies and config.model_type in FIRST_ALONE  # and no other position
-        missing = set() if self.watched else {"scores", "qkv"}
-        missing |= (set() if self.ffn else {"ffn"}) | (set() if self.classifies else {"logits"})
-        self.local = hasattr(config, "attention_window")  # Longformer: its probabilities are no words × words
-        self.fields = FIELDS - missing - ({"attentions"} if self.local else set())
+        offers = {
+            "logits": self.classifies, "hidden": True, "attentions": not self.local, "scores": self.watched,
+            "qkv": self.watched, "ffn": self.ffn is not None,
+        }  # fmt: skip
+        self.fields = frozenset(name for name, offered in offers.items() if offered)
+        # positions that start after the padding id, as RoBERTa's do: so many rows of their table are never reached
+        padding = [
+            getattr(m, "padding_idx", None) for name, m in modules.items() if name.endswith("position_embeddings")
+        ]
+        self.shift = 0 if padding[:1] in ([], [None]) else padding[0] + 1
+        self.max_length = config.max_position_embeddings - self.shift
         if hasattr(base, "set_attention_type"):  # BigBird changes to full attention at the first short text, for good
             base.set_attention_type("original_full")
             config.attention_type = "original_full"
-        # positions that start after the padding id, as RoBERTa's do: so many rows of their table are never reached
-        tables = [module for name, module in base.named_modules() if name.endswith("position_embeddings")]
-        padding = getattr(tables[0], "padding_idx", None) if tables else None
-        self.shift = 0 if padding is None else padding + 1
-        self.max_length = config.max_position_embeddings - self.shift
 
     @property
     def description(self) -> str:
@@ -103,56 +106,56 @@ class Transformer(Network):
         if self.local and self.classifies:  # what its classifier asks for, also when no logits are wanted
             inputs["global_attention_mask"] = torch.zeros_like(inputs["attention_mask"])
             inputs["global_attention_mask"][:, 0] = 1
-        relations = want & {"qkv", "scores", "attentions"}
-        own = bool(relations) and not self.watched
-        first = want == {"logits"} and self.reads_first and not self.training
+        related = want & {"qkv", "scores", "attentions"}
         run = self.encoder if "logits" in want and not self.reads_last else base
-        watch = self._watch(bool(relations) and self.watched)
-        with self._tapped("ffn" in want) as ffn, watch as calls, self._first_alone(first):
-            raw = run(**inputs, output_hidden_states="hidden" in want, output_attentions=own)
-        logits = None
+        watch = self._watch(related and self.watched)
+        alone = self._first_alone(want == {"logits"} and self.reads_first and not self.training)
+        given = {"output_hidden_states": "hidden" in want, "output_attentions": bool(related) and not self.watched}
+        with self._tapped("ffn" in want) as ffn, watch as calls, alone:
+            raw = run(**inputs, **given)
+        outputs = self._relations(calls, want) if calls else Outputs()
+        if "hidden" in want:
+            outputs.hidden = torch.stack(raw.hidden_states, 1)
+        if given["output_attentions"]:
+            outputs.attentions = torch.stack(raw.attentions, 1)
+        if "ffn" in want:
+            outputs.ffn = torch.stack(ffn, 1)
         if "logits" in want and self.reads_last:
             last = attention_mask.long().cumsum(1).argmax(1)  # the last real token
-            logits = self.encoder.score(raw.last_hidden_state[torch.arange(len(last), device=last.device), last])
+            outputs.logits = self.encoder.score(
+                raw.last_hidden_state[torch.arange(len(last), device=last.device), last]
+            )
         elif "logits" in want:
-            logits = raw.logits
-        outputs = Outputs(
-            logits=logits,
-            hidden=torch.stack(raw.hidden_states, 1) if "hidden" in want else None,
-            attentions=torch.stack(raw.attentions, 1) if own else None,
-            ffn=torch.stack(ffn, 1) if "ffn" in want else None,
-        )
-        if calls:
-            self._relate(outputs, calls, want)
+            outputs.logits = raw.logits
         return outputs
 
-    def _relate(self, outputs, calls, want) -> None:
+    @staticmethod
+    def _relations(calls, want) -> Outputs:
         queries, keys, values, masks, scales = zip(*calls)
 
         def stack(layers):  # L × (B, h, n, d/h) -> (B, L, h, n, d/h)
             return torch.stack([layer.transpose(1, 2) for layer in layers], 1).transpose(2, 3)
 
-        q, k = stack(queries), stack(keys)
+        q, k, outputs = stack(queries), stack(keys), Outputs()
         if "qkv" in want:
             outputs.queries, outputs.keys, outputs.values = q, k, stack(values)
         if want & {"scores", "attentions"}:
             scale = scales[0] if len(set(scales)) == 1 else q.new_tensor(scales)[:, None, None, None]
             scores = q @ k.transpose(-1, -2) * scale
             outputs.scores = scores if "scores" in want else None
-            if "attentions" in want:
-                if any(mask is not masks[0] for mask in masks):  # local attention in some layers
-                    n = q.shape[-2]
-                    whole = q.new_ones((), dtype=torch.bool)
-                    seen = [(whole if mask is None else mask).expand(len(q), 1, n, n) for mask in masks]
-                    seen = torch.stack(seen, 1)
-                else:
-                    seen = None if masks[0] is None else masks[0].unsqueeze(1)
-                if seen is not None:
-                    scores = scores.masked_fill(~seen, torch.finfo(scores.dtype).min)
-                outputs.attentions = scores.softmax(-1)
+        if "attentions" in want:
+            if any(mask is not masks[0] for mask in masks):  # local attention in some layers: (B, L, 1, n, n)
+                seen = [q.new_ones((), dtype=torch.bool) if mask is None else mask for mask in masks]
+                masks = [torch.stack([mask.expand(len(q), 1, *scores.shape[-2:]) for mask in seen], 1)]
+            elif masks[0] is not None:
+                masks = [masks[0].unsqueeze(1)]
+            if masks[0] is not None:
+                scores = scores.masked_fill(~masks[0], torch.finfo(scores.dtype).min)
+            outputs.attentions = scores.softmax(-1)
+        return outputs
 
     @contextmanager
-    def _watch(self, wanted: bool):
+    def _watch(self, wanted):
         """While it lasts, layers attend through `_attend`; the former kernel comes back afterwards."""
         calls, former = [], self.encoder.config._attn_implementation
         if not wanted:
