@@ -19,7 +19,9 @@ FORMS = ("csv", "jsonl", "parquet", "frame", "dataset")
 ROWS = [{"text": f"text {number}", "label": "no" if number % 2 else "yes"} for number in range(40)]
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=30).filter(str.strip)
-word = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Nd"]), min_size=1, max_size=8).filter(str.strip)
+word = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Nd"], exclude_characters="[({"), min_size=1, max_size=8
+).filter(str.strip)
 columns_of_labels = st.one_of(
     st.lists(word, min_size=2, max_size=8),
     st.lists(st.integers(0, 30), min_size=2, max_size=8),
