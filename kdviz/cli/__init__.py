@@ -62,9 +62,19 @@ def main(argv: list[str] | None = None) -> int:
     # Threads that wait for each other must not spin: beside any other busy program, on a machine of two cores, that
     # made a training step fifty times as slow. Kernels and other programs started from here inherit it.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a folder's name that a terminal cannot write stops nothing
     args = parser_for(argv).parse_args(argv)
     try:
         return args.run(args)
     except KeyboardInterrupt:
         print("\nkdviz: interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        if os.environ.get("KDVIZ_DEBUG"):
+            raise
+        words = " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())
+        expected = isinstance(error, OSError | LookupError | TypeError | ValueError | ArithmeticError)
+        print(f"kdviz: {words if expected else f'{error!r}; KDVIZ_DEBUG=1 shows where'}", file=sys.stderr)
+        return 1

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
+from contextlib import suppress
+from pathlib import Path
+
+from kdviz.cli.settings import Settings, kinds
 
 RECIPES = """
 The student is LAYERSxWIDTHxHEADS (2x128x4) or a folder written by model.save. The same command goes on where a killed
 run stopped, and only reports when the run is finished.
+
+The settings may stand in a YAML file, whose keys are the arguments of the Python calls; options overrule it:
+  kdviz distill --config run.yaml --seed 1
+
+  task: reviews                         # or train: rows.csv, dev: …, test: …; with_labels: 0.05
+  teacher: minilm                       # a hub id, a folder, or null
+  student: {layers: 2, hidden: 128, heads: 4}        # or a folder; init_from: teacher copies its layers
+  method: {name: ckd, settings: {beta: 10}}
+  epochs: 3
+  folder: runs/ckd
 
 A quick run, offline:
   kdviz distill --task reviews --teacher minilm --student 2x128x4 --method ckd --set beta=10 --out runs/ckd
@@ -26,87 +39,114 @@ Two processes on one machine without a GPU (--multi_gpu is accelerate's word for
 
 def add_arguments(parser) -> None:
     parser.epilog, parser.formatter_class = RECIPES, argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--config", metavar="FILE", help="settings in YAML; options overrule it")
     data = parser.add_argument_group("data")
-    data.add_argument("--task", help='"reviews", "entail" or "glue/<name>"')
+    data.add_argument("--task", help='"reviews" (the default), "entail" or "glue/<name>"')
     for split in ("train", "dev", "test", "transfer"):
         data.add_argument(f"--{split}", metavar="FILE", help=f"{split} rows of your own: CSV, JSONL or Parquet")
-    data.add_argument("--labels", type=float, default=1.0, metavar="SHARE", help="share of train that keeps its labels")
+    data.add_argument("--labels", type=float, dest="with_labels", metavar="SHARE", help="share of train with labels")
     models = parser.add_argument_group("models")
-    models.add_argument("--teacher", default="minilm", help='"minilm", a hub id, a folder, or "none"')
-    models.add_argument("--student", default="2x128x4", help="LAYERSxWIDTHxHEADS, or a folder")
-    models.add_argument("--vocabulary", choices=("task", "full"), default="task", help="tokens that the student knows")
+    models.add_argument("--teacher", help='"minilm" (the default), a hub id, a folder, or "none"')
+    models.add_argument("--student", help="LAYERSxWIDTHxHEADS (2x128x4 by default), or a folder")
+    models.add_argument("--vocabulary", choices=("task", "full"), help="tokens that the student knows")
     models.add_argument("--init-from-teacher", action="store_true", help="copy embeddings and layers (equal widths)")
     method = parser.add_argument_group("method and training")
-    method.add_argument("--method", default="kd", help="kd, ckd, labelsonly, pkd, tinybert, minilm, rkd, …")
-    method.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", dest="options", help="of the method")
+    method.add_argument("--method", help="kd (the default), ckd, labelsonly, pkd, tinybert, minilm, rkd, …")
+    method.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="of the method")
     for name, kind in (("epochs", int), ("seed", int), ("batch-size", int), ("lr", float), ("max-length", int)):
         method.add_argument(f"--{name}", type=kind)
     method.add_argument("--steps-per-epoch", type=int, help="instead of one pass over the rows")
     method.add_argument("--cache-dtype", choices=("float32", "float16"))
     method.add_argument("--mixed-precision", choices=("no", "bf16", "fp16"))
-    method.add_argument("--no-cache", action="store_true", help="run the teacher at every step")
-    parser.add_argument("--out", required=True, metavar="FOLDER", help="checkpoints, then the finished run")
+    no_cache = {"action": "store_false", "default": None, "dest": "cache"}
+    method.add_argument("--no-cache", help="run the teacher at every step", **no_cache)
+    parser.add_argument("--out", metavar="FOLDER", dest="folder", help="checkpoints, then the finished run")
     parser.add_argument("--progress", default="auto", choices=("auto", "terminal", "plain", "off"))
 
 
 def run(args) -> int:
-    try:
-        result = distil(args)
-    except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
-        print(f"kdviz: {error}", file=sys.stderr)
-        return 1
-    print(f"{result}\nkept in {args.out}", flush=True)
+    from kdviz.training.distill import distill
+
+    student, teacher, task, method, training = described(args)
+    result = distill(student, teacher, task, method, resume=True, progress=args.progress, **training)
+    print(f"{result}\nkept in {training['folder']}", flush=True)
     return 0
 
 
-def distil(args):
-    """The run that the arguments describe. Raises ValueError or FileNotFoundError naming what is wrong."""
+def described(args) -> tuple:
+    """(student, teacher, task, method, settings of training) of file and options. Errors say where they come from."""
     from kdviz.data.load import load_task
     from kdviz.models.teachers import load_teacher
-    from kdviz.training.distill import distill
+    from kdviz.training.state import Settings as Training
 
-    files = {split: getattr(args, split) for split in ("train", "dev", "test", "transfer")}
-    task = load_task(args.task, **files) if args.task or any(files.values()) else load_task("reviews")
-    task = task.with_labels(args.labels, seed=args.seed or 0) if args.labels < 1 else task
-    teacher = None if args.teacher == "none" else load_teacher(args.teacher, task)
-    names = ("epochs", "seed", "batch_size", "lr", "max_length", "steps_per_epoch", "cache_dtype", "mixed_precision")
-    settings = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    return distill(
-        student_of(args, task, teacher), teacher, task, method_of(args.method, args.options),
-        folder=args.out, resume=True, cache=not args.no_cache, progress=args.progress, **settings,
-    )  # fmt: skip
+    data, training = kinds(load_task, "name"), kinds(Training) | {"folder": "str", "checkpoint_every": "int"}
+    models = {"task": "str", "with_labels": "float", "teacher": "str | None", "student": "", "method": ""}
+    settings = Settings(args.config)
+    for name in (*models, *data, *training):
+        if getattr(args, name, None) is not None:
+            settings.put(getattr(args, name), "command line", name)
+    given = settings.take(models | data | training)
+    training = {name: given[name] for name in training if name in given}
+    for name in training.keys() - {"folder", "checkpoint_every"}:
+        with settings.at(name):
+            Training(**{name: training[name]})
+    if "folder" not in training:
+        raise ValueError("where shall the run be kept? Say --out FOLDER, or folder: in the file of settings")
+    with settings.at("folder"):
+        Path(training["folder"]).mkdir(parents=True, exist_ok=True)
+    method = method_of(settings, args.set)
+    rows = {name: given[name] for name in data if name in given}
+    with settings.at("train" if rows else "task"):
+        task = load_task(given.get("task", None if rows else "reviews"), **rows)
+    if given.get("with_labels", 1) < 1:
+        task = task.with_labels(given["with_labels"], seed=given.get("seed", 0))
+    with settings.at("teacher"):
+        teacher = given.get("teacher", "minilm")
+        teacher = None if teacher in (None, "none") else load_teacher(teacher, task)
+    with settings.at("student"):
+        student = student_of(settings, args, task, teacher, given.get("seed", 0))
+    return student, teacher, task, method, training
 
 
-def student_of(args, task, teacher):
+def student_of(settings: Settings, args, task, teacher, seed: int):
+    """The student that is described, or that lies in a folder; of the run's seed, unless it has one."""
     from kdviz.models.model import Model
     from kdviz.models.students import build_student
 
-    parts = args.student.split("x")
-    if not all(part.isdigit() for part in parts):
-        return Model.load(args.student)
-    if len(parts) != 3:
-        raise ValueError(f"--student {args.student}: write LAYERSxWIDTHxHEADS, as in 2x128x4, or name a folder")
-    layers, hidden, heads = map(int, parts)
-    return build_student(
-        task, layers=layers, hidden=hidden, heads=heads, vocabulary=args.vocabulary, seed=args.seed or 0,
-        init_from=teacher if args.init_from_teacher else None, tokenizer=None if teacher is None else teacher.tokenizer,
-    )  # fmt: skip
+    shape = settings.content.get("student", "2x128x4")
+    if isinstance(shape, str):
+        parts = shape.split("x")
+        if not all(part.isdigit() for part in parts):
+            return Model.load(shape)
+        if len(parts) != 3:
+            raise ValueError(f"{shape}: write LAYERSxWIDTHxHEADS, as in 2x128x4, or name a folder")
+        shape = dict(zip(("layers", "hidden", "heads"), map(int, parts)))
+    else:
+        shape = settings.take(kinds(build_student, "task", "tokenizer"), "student")
+    if args.vocabulary:
+        shape["vocabulary"] = args.vocabulary
+    if args.init_from_teacher or shape.get("init_from") == "teacher":
+        shape["init_from"] = teacher
+    return build_student(task, **{"seed": seed, "tokenizer": teacher and teacher.tokenizer} | shape)
 
 
-def method_of(name: str, options: list[str] = ()):
-    """A method by its name in any case, with NAME=VALUE settings; values are JSON, or else text."""
+def method_of(settings: Settings, options: list[str] = ()):
+    """The method by its name in any case. options : more of its settings, NAME=VALUE, a value is JSON or else text."""
     import kdviz.methods as methods
 
-    known = {each.lower(): each for each in methods.__all__ if each not in ("Method", "Phase", "StepInfo", "At")}
-    if name.lower() not in known:
-        raise ValueError(f"no method {name!r}; choose among {', '.join(sorted(known))}")
-    settings = {}
+    if isinstance(name := settings.content.get("method", "kd"), str):
+        settings.content["method"] = {"name": name}
     for option in options:
         key, equals, value = option.partition("=")
         if not equals:
             raise ValueError(f"--set {option}: write NAME=VALUE, as in beta=10")
-        try:
-            settings[key] = json.loads(value)
-        except json.JSONDecodeError:
-            settings[key] = value
-    return getattr(methods, known[name.lower()])(**settings)
+        with suppress(json.JSONDecodeError):
+            value = json.loads(value)
+        settings.put(value, f"--set {option}", "method", "settings", key)
+    known = {each.lower(): each for each in methods.__all__ if each not in ("Method", "Phase", "StepInfo", "At")}
+    name = settings.take({"name": "str", "settings": ""}, "method").get("name", "kd")
+    with settings.at("method"):
+        if name.lower() not in known:
+            raise ValueError(f"no method {name!r}; choose among {', '.join(sorted(known))}")
+        method = getattr(methods, known[name.lower()])
+        return method(**settings.take(kinds(method), "method", "settings"))

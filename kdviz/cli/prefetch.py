@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 
 def add_arguments(parser) -> None:
     parser.add_argument(
@@ -15,10 +13,6 @@ def run(args) -> int:
     from kdviz.hub import prefetch
 
     for name in args.names:
-        try:
-            [folder] = prefetch([name])
-        except (FileNotFoundError, ValueError) as error:
-            print(f"kdviz: {error}", file=sys.stderr)
-            return 1
+        [folder] = prefetch([name])
         print(f"{name}: {folder}", flush=True)
     return 0

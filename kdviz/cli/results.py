@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 
 def add_arguments(parser) -> None:
     parser.add_argument(
@@ -18,12 +16,7 @@ def add_arguments(parser) -> None:
 def run(args) -> int:
     from kdviz.course.results import Results, run_many, select
 
-    results = Results(args.folder)
-    try:
-        chosen = select(args.only)
-    except ValueError as error:
-        print(f"kdviz: {error}", file=sys.stderr)
-        return 1
+    results, chosen = Results(args.folder), select(args.only)
     if args.list:
         for one in chosen:
             print(f"{'done' if results.done(one) else 'open'}  {one.name}")

@@ -15,6 +15,7 @@ from transformers import BertConfig, BertForSequenceClassification
 import kdviz as kd
 from kdviz import cli
 from kdviz.cli.distill import method_of
+from kdviz.cli.settings import Settings
 from kdviz.models.tokenizers import load_tokenizer
 from kdviz.training.cache import entries
 from tests.unit.training import tiny
@@ -124,8 +125,143 @@ def test_wrong_words_are_explained(files, words, told, tmp_path, capsys):
 
 
 def test_methods_by_name_with_settings():
-    assert method_of("CKD", ["wr=pair", "ltr=null", "beta=2.5"]) == kd.CKD(wr="pair", ltr=None, beta=2.5)
-    assert method_of("labelsonly") == kd.LabelsOnly()
+    def named(name, *options):
+        settings = Settings()
+        settings.put(name, "command line", "method")
+        return method_of(settings, options)
+
+    assert named("CKD", "wr=pair", "ltr=null", "beta=2.5") == kd.CKD(wr="pair", ltr=None, beta=2.5)
+    assert named("labelsonly") == kd.LabelsOnly()
+    assert method_of(Settings(), ["temperature=2"]) == kd.KD(temperature=2.0)
+
+
+# ---- a file of settings ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def written(files, tmp_path):
+    """Write a file of settings over the tiny task; returns its path."""
+
+    def write(text: str, data: bool = True):
+        rows = dict(zip((word.removeprefix("--") for word in files[::2]), files[1::2], strict=True))
+        lines = [f"{split}: {path}" for split, path in rows.items()] if data else []
+        path = tmp_path / "run.yaml"
+        path.write_text("\n".join([*lines, text]), encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+FILE = """teacher: {teacher}
+columns: {{text: text}}
+student: {{layers: 1, hidden: 24, heads: 2, vocabulary: full}}
+method:
+  name: ckd
+  settings: {{beta: 2, wr: pair, window: null}}
+epochs: 1
+lr: 5e-4           # YAML 1.1 reads it as text
+batch_size: 8
+weight_decay: 0
+cache: no
+folder: {folder}
+"""
+
+
+def test_a_file_gives_the_run_of_the_python_call(written, files, hub_folder, tmp_path, capsys):
+    path = written(FILE.format(teacher=hub_folder, folder=tmp_path / "run"))
+    assert cli.main(["distill", "--config", path, "--progress", "off"]) == 0
+    task = kd.load_task(**dict(zip((word.removeprefix("--") for word in files[::2]), files[1::2], strict=True)))
+    teacher = kd.load_teacher(hub_folder, task)
+    student = kd.build_student(task, layers=1, hidden=24, heads=2, vocabulary="full", tokenizer=teacher.tokenizer)
+    method = kd.CKD(beta=2.0, wr="pair", window=None)
+    how = {"epochs": 1, "lr": 5e-4, "batch_size": 8, "weight_decay": 0.0, "cache": False, "progress": "off"}
+    expected = kd.distill(student, teacher, task, method, **how)
+    run = kd.Run.load(tmp_path / "run")
+    assert run.settings == json.loads(json.dumps(expected.settings))
+    assert run.scores == expected.scores
+    # options overrule the file
+    words = ["--seed", "3", "--method", "kd", "--set", "alpha=0.25", "--student", "1x16x2", "--progress", "off"]
+    assert cli.main(["distill", "--config", path, *words, "--out", str(tmp_path / "two")]) == 0
+    other = kd.Run.load(tmp_path / "two")
+    assert other.settings["method"] == {"method": "KD", "alpha": 0.25, "rows": "all", "temperature": 4.0}
+    assert (other.settings["seed"], other.settings["lr"], other.student.width) == (3, 5e-4, 16)
+    assert cli.main(["distill", "--config", path, "--set", "beta=5", "--out", str(tmp_path / "three")]) == 0
+    settings = kd.Run.load(tmp_path / "three").settings["method"]
+    assert (settings["beta"], settings["wr"]) == (5.0, "pair")
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("epoch: 3", ": epoch: no such setting; there are task, with_labels, teacher, student, method, train"),
+        ("epochs: many", ": epochs: 'many', but it must be int"),
+        ("epochs: true", ": epochs: True, but it must be int"),
+        ("epochs: -1", ": epochs: epochs=-1: must be 0 or more"),
+        ("lr: fast", ": lr: 'fast', but it must be float"),
+        ("mixed_precision: 3", ": mixed_precision: 3, but it must be str | null"),
+        ("seed: 1\nseed: 2", ": seed stands twice"),
+        ("folder: x\nmethod: magic", ": method: no method 'magic'; choose among"),
+        ("folder: x\nmethod: {name: kd, setting: 3}", ": method.setting: no such setting; there are name, settings"),
+        ("folder: x\nmethod: {name: kd, settings: {beta: 1}}", "settings.beta: no such setting; there are alpha"),
+        ("folder: x\nmethod: {name: kd, settings: {alpha: high}}", ".alpha: 'high', but it must be float"),
+        ("folder: x\nmethod: {name: kd, settings: 3}", ": method.settings is 3; write alpha, temperature, rows"),
+        ("folder: x\nmethod: {name: kd, settings: {alpha: 3}}", ": method: alpha=3"),
+        ("folder: x\nteacher: null\nstudent: {depth: 3}", ": student.depth: no such setting; there are layers"),
+        ("folder: x\nteacher: null\nstudent: {layers: [1]}", ": student.layers: [1], but it must be int"),
+        ("folder: x\nteacher: null\nstudent: {heads: 3}", ": student: layers=2, hidden=128, heads=3"),
+        ("folder: x\nteacher: nowhere", ": teacher: "),
+        ("folder: [", ": "),
+        ("folder: !!python/object:os.system x", ": "),
+    ],
+)
+def test_a_wrong_file_is_one_line_with_file_line_and_key(written, text, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = written(text)
+    assert cli.main(["distill", "--config", path]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"kdviz: {path}, line ") and told in error and error.count("\n") == 1
+    assert int(re.search(r"line (\d+)", error)[1]) == 4 + len(text.splitlines())  # its last
+    assert not (tmp_path / "x" / "run.json").exists()
+
+
+def test_what_the_file_does_not_say(written, files, tmp_path, capsys):
+    assert cli.main(["distill", "--config", written("epochs: 1")]) == 1
+    assert "Say --out FOLDER, or folder: in the file" in capsys.readouterr().err
+    assert cli.main(["distill", "--config", str(tmp_path / "none.yaml")]) == 1
+    assert "none.yaml" in capsys.readouterr().err
+    assert cli.main(["distill", "--config", written("task: reviews\nfolder: x", data=False), "--task", "nonsense"]) == 1
+    assert "command line: task: no task 'nonsense'" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert cli.main(["distill", *files, "--out", str(tmp_path / "file")]) == 1
+    error = capsys.readouterr().err
+    assert "command line: folder:" in error and str(tmp_path / "file") in error and error.count("\n") == 1
+
+
+def test_no_error_of_the_command_line_is_a_traceback(monkeypatch, capsys):
+    monkeypatch.setattr("kdviz.cli.cache_ls.run", lambda args: 1 // 0)
+    assert cli.main(["cache", "ls"]) == 1
+    assert capsys.readouterr().err == "kdviz: integer division or modulo by zero\n"
+
+    def broken(args):
+        raise RuntimeError("a bug\nof two lines")
+
+    monkeypatch.setattr("kdviz.cli.cache_ls.run", broken)
+    assert cli.main(["cache", "ls"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "RuntimeError('a bug" in error and "KDVIZ_DEBUG=1" in error
+    monkeypatch.setenv("KDVIZ_DEBUG", "1")
+    with pytest.raises(RuntimeError):
+        cli.main(["cache", "ls"])
+
+
+def test_a_name_that_a_terminal_cannot_write_stops_nothing(files, tmp_path):
+    words = [*files, "--teacher", "none", "--method", "labelsonly", "--epochs", "0", "--out", str(tmp_path / "läufe")]
+    done = subprocess.run(
+        [sys.executable, "-m", "kdviz.cli", "distill", *words], env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "kept in" in done.stdout and r"l\xe4ufe" in done.stdout
 
 
 def test_caches_are_listed_and_removed(capsys):
