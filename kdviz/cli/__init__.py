@@ -59,9 +59,6 @@ def parser_for(argv: list[str]) -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit status (0 when all is well)."""
     argv = sys.argv[1:] if argv is None else argv
-    # Threads that wait for each other must not spin: beside any other busy program, on a machine of two cores, that
-    # made a training step fifty times as slow. Kernels and other programs started from here inherit it.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a folder's name that a terminal cannot write stops nothing

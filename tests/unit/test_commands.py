@@ -376,15 +376,6 @@ def test_ctrl_c_ends_with_a_word(monkeypatch, capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("set_before, wanted", [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_what_a_command_starts_has_threads_that_do_not_spin(monkeypatch, set_before, wanted):
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    if set_before:
-        monkeypatch.setenv("OMP_WAIT_POLICY", set_before)
-    monkeypatch.setattr(doctor, "run", lambda args: 0 if os.environ["OMP_WAIT_POLICY"] == wanted else 1)
-    assert cli.main(["doctor"]) == 0
-
-
 # ---- prefetch ------------------------------------------------------------------------------------------------------
 
 
