@@ -11,6 +11,7 @@ from kdviz.figures.inputs import layer_steps, matched_layers, named, one_sentenc
 _PER_ROW = 4  # heads side by side
 _SMALLEST = 150  # pixels of a head's side
 _BESIDE, _BELOW = 14, 26  # pixels between heads; below there is a head's name
+_NAME = 24  # pixels of a model's name
 
 
 def attention(states, *, sentence: int = 0) -> go.Figure:
@@ -33,11 +34,11 @@ def attention(states, *, sentence: int = 0) -> go.Figure:
     shares = [[models[m].attentions[0, pair[m] - 1, head, :n, :n].numpy() for m, head in places] for pair in layers]
     shares = theme.compact(shares)
     steps = layer_steps(layers)
-    layout = _layout(panels_of(models), places, tokens, bool(notes))
+    layout, plot = _layout(panels_of(models), places, tokens)
     bar = parts.colour_bar("attention")
     highest = heatmaps.bounds_of(shares, 0.0)[1]
     layout["coloraxis"] = {"cmin": 0, "cmax": highest, "colorscale": theme.sequential(), "colorbar": bar}
-    layout["sliders"] = [parts.slider(*steps.values(), layout["margin"]["b"] - 66)]
+    layout["sliders"] = [parts.slider(*steps.values())]
     frames = parts.frames([[{"type": "heatmap", "z": z} for z in step] for step in shares], range(len(places)))
     figure = go.Figure(frames=frames, layout=layout)
     for k, (m, head) in enumerate(places):
@@ -54,34 +55,35 @@ def attention(states, *, sentence: int = 0) -> go.Figure:
         f"Small heatmaps, one for each attention head ({' and '.join(heads)}), of how {spoken(tokens)} attend to each "
         f"other at {len(layers)} layers; at the last layer a token gives itself {' and '.join(themselves)}."
     )
-    return theme.finish(figure, "Attention of every head: which word looks at which?", alt, notes)
+    return theme.finish(figure, "Attention of every head: which word looks at which?", alt, notes, **plot)
 
 
-def _layout(panels, places, tokens: list[str], notes: bool) -> dict:
+def _layout(panels, places, tokens: list[str]) -> tuple[dict, dict]:
     """A grid of heads, _PER_ROW a row; words are written left of and under a model's block, hovers know them all."""
     count = np.bincount([m for m, _ in places])  # heads of each model
     rows = -(-count // _PER_ROW)
     label_space = 7 * min(max(len(theme.visible(token)) for token in tokens), theme.LONGEST_TOKEN) + 12
     side = max(_SMALLEST, theme.LABEL_STEP * len(tokens))
     columns, block_gap = min(_PER_ROW, int(count.max())), label_space + 60
-    high = int(rows.sum()) * (side + _BELOW) + (len(count) - 1) * block_gap
+    high = int(rows.sum()) * (side + _BELOW) + (len(count) - 1) * block_gap + len(count) * _NAME
     wide = columns * side + (columns - 1) * _BESIDE
-    margin = {"t": 70 + 18 * notes, "b": label_space + 100, "l": label_space + 30, "r": 84}
+    margin = {"l": label_space + 30, "r": 84}
     layout = {"margin": margin, "plot_bgcolor": theme.colour("blank"), "annotations": []}
-    layout |= {"height": margin["t"] + high + margin["b"], "width": margin["l"] + wide + margin["r"]}
+    layout["width"] = margin["l"] + wide + margin["r"]
     ticks = parts.word_axis(tokens) | {"range": [-0.5, len(tokens) - 0.5]}
     for k, (m, head) in enumerate(places):
         row, column = divmod(head, _PER_ROW)
         row += int(rows[:m].sum())
-        top = 1 - (row * (side + _BELOW) + m * block_gap + _BELOW) / high
+        top = 1 - (row * (side + _BELOW) + m * block_gap + (m + 1) * _NAME + _BELOW) / high
         left, lowest = column * (side + _BESIDE) / wide, head + _PER_ROW >= count[m]
         x = {"domain": [left, left + side / wide], "tickangle": -90, "showticklabels": bool(lowest)}
         y = {"domain": [max(0.0, top - side / high), top], "autorange": "reversed", "showticklabels": column == 0}
         x |= {"anchor": parts.numbered("y", k), "title": {"text": "attended word j" if lowest else ""}}
         y |= {"anchor": parts.numbered("x", k), "title": {"text": "word i" if column == 0 else ""}}
         layout[parts.numbered("xaxis", k)], layout[parts.numbered("yaxis", k)] = ticks | x, ticks | y
-        name = f"<b>{theme.text(panels[m].name)}</b> · " if head == 0 else ""
-        look = {"font": {"size": theme.FONT_SIZE, "color": theme.colour(panels[m].role)}, "showarrow": False}
-        look |= {"x": left, "xref": "paper", "xanchor": "left", "y": top, "yref": "paper", "yanchor": "bottom"}
-        layout["annotations"].append({"text": f"{name}head {head + 1}"} | look)
-    return layout
+        name = parts.heading(f"head {head + 1}", panels[m].role, (left, left), "left", top)
+        layout["annotations"].append(name | {"font": {"size": theme.FONT_SIZE}})
+        if head == 0:
+            above = top + _BELOW / high
+            layout["annotations"].append(parts.heading(panels[m].name, panels[m].role, (0, 0), "left", above))
+    return layout, {"plot": high, "below": label_space + 40}

@@ -30,6 +30,7 @@ class View:
              changes them
     value  : the quantity's name, on the colour bar and in the hover
     bounds : lowest and highest value of the magnitudes; the difference is always centred on 0
+    reach  : the difference at the ends of the colours, None for the largest in the figure
     """
 
     label: str
@@ -37,6 +38,7 @@ class View:
     arrays: list[np.ndarray]
     value: str
     bounds: tuple[float, float]
+    reach: float | None = None
 
 
 def most_tokens(matrices: int, most: int = theme.MOST_TOKENS) -> int:
@@ -54,6 +56,11 @@ def bounds_of(arrays, low: float | None = None, high: float | None = None) -> tu
     if not low < high:  # nothing to show, or one single value
         low, high = (0.0, 1.0) if not np.isfinite(low) else (low, low + 1.0)
     return float(low), float(high)
+
+
+def cosine_bounds(arrays) -> tuple[float, float]:
+    """From 0, or -0.5 or -1 where that is needed, to 1: so that figures that are compared share their colours."""
+    return math.floor(2 * bounds_of(arrays, 0.0, 1.0)[0] + 0.01) / 2, 1.0
 
 
 def figure(
@@ -93,8 +100,7 @@ def figure(
             trace = _trace(view, panel, array[start if len(array) > 1 else 0], joint, item)
             trace |= {"xaxis": parts.numbered("x", p), "yaxis": parts.numbered("y", p), "visible": v == chosen}
             traces.append(trace | {"coloraxis": _colour_axis(axes, views, view, p, panel.role == "difference")})
-    controls = 46 * (len(views) > 1 or play)
-    layout = _layout(panels, labels, axis_names, controls + 18 * bool(notes), bool(steps))
+    layout, plot = _layout(panels, labels, axis_names)
     layout |= {parts.numbered("coloraxis", place): axis for place, axis in enumerate(axes.values())}
     if len(views) > 1:
         names, titles = [view.label for view in views], [view.title for view in views]
@@ -102,9 +108,9 @@ def figure(
     if play:
         layout["updatemenus"] = [*layout.get("updatemenus", []), parts.play_button()]
     if steps:
-        layout["sliders"] = [parts.slider(steps, step_prefix, start, layout["margin"]["b"] - 100)]
+        layout["sliders"] = [parts.slider(steps, step_prefix, start)]
     drawn = go.Figure(data=traces, frames=parts.frames(moved, moving), layout=layout)
-    return theme.finish(drawn, views[chosen].title, alt, notes)
+    return theme.finish(drawn, views[chosen].title, alt, notes, **plot)
 
 
 def _colour_axis(axes: dict, views: list[View], view: View, place: int, signed: bool) -> str:
@@ -114,7 +120,7 @@ def _colour_axis(axes: dict, views: list[View], view: View, place: int, signed: 
         low, high = view.bounds
         if signed:
             alike = [np.abs(v.arrays[place]) for v in views if (v.value, v.bounds) == key[:2]]
-            high = bounds_of(alike, low=0.0)[1]
+            high = view.reach or bounds_of(alike, low=0.0)[1]
             low = -high
         bar = parts.colour_bar("difference" if signed else view.value, nticks=5 if both else 6)
         # one above the other: side by side they would take the width of half a panel
@@ -135,23 +141,22 @@ def _trace(view: View, panel: Panel, z: np.ndarray, joint: str, item: str) -> di
     return trace
 
 
-def _layout(panels: list[Panel], labels: list[list[str]], axis_names, controls: int, slider: bool) -> dict:
-    """Panels side by side, square and large enough for their labels. controls : pixels of what stands above them."""
+def _layout(panels: list[Panel], labels: list[list[str]], axis_names) -> tuple[dict, dict]:
+    """Panels side by side, as large as their labels need, and the heights that `theme.finish` asks for."""
     count, most = len(panels), max(map(len, labels))
     own_rows = any(words != labels[0] for words in labels)
     longest = max(len(theme.visible(word)) for words in labels for word in words)
     label_space = 7 * min(longest, theme.LONGEST_TOKEN) + 6
-    side = max(250 if count > 1 else 400, theme.LABEL_STEP * most)
-    margin = {"t": 76 + controls, "b": label_space + 36 + 94 * slider, "l": label_space + 40, "r": 84}
-    needed = margin["l"] + margin["r"] + count * theme.LABEL_STEP * most + (count - 1) * 24
-    # three pictures of a short sentence share the width that there is; else cells stay square, labels readable
-    width = margin["l"] + side + margin["r"] if count == 1 else needed if needed > 860 else None
-    layout = {"height": margin["t"] + side + margin["b"], "width": width, "margin": margin, "annotations": []}
+    margin = {"l": label_space + 40, "r": 84}
+    needed = margin["l"] + margin["r"] + count * theme.LABEL_STEP * most + (count - 1) * 14
+    # what fits into a narrow window shares the width that there is; else the labels stay readable, and one scrolls
+    layout = {"width": max(900, needed) if needed > 676 else None, "margin": margin, "annotations": []}
     layout["plot_bgcolor"] = theme.colour("blank")
-    gap = 0.05 if own_rows else 0.025
+    side = max(250 if count > 1 else 360, theme.LABEL_STEP * most)
+    gap = 0.07 if own_rows else 0.025
     share = (1 - gap * (count - 1)) / count
     for p, (panel, words) in enumerate(zip(panels, labels, strict=True)):
-        ticks = parts.word_axis(words) | {"ticklabelstandoff": 4, "range": [-0.5, len(words) - 0.5]}
+        ticks = parts.word_axis(words) | {"range": [-0.5, len(words) - 0.5]}
         left = p * (share + gap)
         x = {"domain": [left, left + share], "tickangle": -90 if longest > 3 else 0, "title": {"text": axis_names[0]}}
         y = {"autorange": "reversed", "showticklabels": p == 0 or own_rows}
@@ -161,4 +166,4 @@ def _layout(panels: list[Panel], labels: list[list[str]], axis_names, controls: 
         layout["annotations"].append(
             parts.heading(panel.name, "ink" if panel.role == "difference" else panel.role, x["domain"])
         )
-    return layout
+    return layout, {"plot": side, "below": label_space + 36}

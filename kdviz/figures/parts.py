@@ -8,6 +8,14 @@ import plotly.graph_objects as go
 from kdviz.figures import theme
 
 DASHES = ("solid", "dash", "dot", "dashdot")
+# where a name may stand beside its dot: its middle in widths and heights of the name, and in pixels
+_SIDES = {
+    "top center": (0, -1, 0),
+    "bottom center": (0, 1, 0),
+    "middle right": (0.5, 0, 9),
+    "middle left": (-0.5, 0, -9),
+}
+_LETTER, _LINE, _EDGE = 7.0, 16, 20  # pixels of a name's letters and height, and beyond the outermost dots
 _AT_ONCE = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
 
 
@@ -24,12 +32,10 @@ def numbered(name: str, place: int) -> str:
 # ---- axes and lines ------------------------------------------------------------------------------------------------
 
 
-def axes(figure: go.Figure, x_title: str, y_title: str, height: int = 420) -> None:
-    """Name the axes (plain text) and make room above the picture for a legend in a line."""
+def axes(figure: go.Figure, x_title: str, y_title: str) -> None:
+    """Name the axes; plain text."""
     figure.update_xaxes(title=theme.text(x_title))
     figure.update_yaxes(title=theme.text(y_title))
-    figure.update_layout(height=height, margin={"t": 84, "l": 64, "r": 16, "b": 56})
-    figure.update_layout(legend={"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom"})
 
 
 def word_axis(labels, longest: int = theme.LONGEST_TOKEN) -> dict:
@@ -64,11 +70,36 @@ def add_thin_lines(figure: go.Figure, x, rows: np.ndarray, number: int, most: in
     figure.data[-1].legendgroup = str(number)
 
 
-def heading(name: str, role: str, domain) -> dict:
-    """The name of a panel above it, in the colour of its role."""
-    look = {"text": f"<b>{theme.text(name)}</b>", "font": {"size": 14, "color": theme.colour(role)}, "showarrow": False}
-    place = {"x": sum(domain) / 2, "xref": "paper", "xanchor": "center", "y": 1, "yref": "paper", "yanchor": "bottom"}
-    return look | place
+def free_sides(x, y, letters, size: tuple[float, float], first=(), ranges=None) -> list[str | None]:
+    """A side of its dot for each name, so that names cover neither each other nor a dot; None where no side is free.
+
+    x, y   : of the dots   letters : of the names   size : pixels of the plot   first : places of names that come first
+    ranges : (lowest, highest) of x and of y in the plot, those of the dots when None
+    """
+    (left, right), (low, high) = ranges or ((np.min(x), np.max(x)), (np.min(y), np.max(y)))
+    across, up = (np.array(x) - left) / ((right - left) or 1), (np.array(y) - low) / ((high - low) or 1)
+    dots = np.stack([across, 1 - up], 1) * size
+    taken = [(*(dot - 6), *(dot + 6)) for dot in dots]
+    chosen: list[str | None] = [None] * len(dots)
+    for k in dict.fromkeys([*first, *range(len(dots))]):
+        for side, (widths, heights, aside) in _SIDES.items():
+            half = np.array([_LETTER * letters[k], _LINE]) / 2
+            middle = dots[k] + 2 * half * (widths, heights) + (aside, 0)
+            box = (*(middle - half), *(middle + half))
+            # at the edges there is a little room beyond the outermost dots
+            inside = box[0] > -_EDGE and box[2] < size[0] + _EDGE
+            if inside and not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
+                chosen[k] = side
+                taken.append(box)
+                break
+    return chosen
+
+
+def heading(name: str, role: str, domain, side: str = "center", top: float = 1) -> dict:
+    """The name of a panel above it, in the colour of its role. Long ones are shortened: the hover knows them whole."""
+    name, shade = theme.text(theme.shortened(name, 20)), theme.colour(role)
+    look = {"text": f"<b>{name}</b>", "font": {"size": 14, "color": shade}, "showarrow": False, "yanchor": "bottom"}
+    return look | {"x": sum(domain) / 2, "xref": "paper", "xanchor": side, "y": top, "yref": "paper"}
 
 
 def colour_bar(title: str, **more) -> dict:
@@ -85,9 +116,9 @@ def frames(steps, traces=(0,)) -> list[dict]:
     return [{"name": f"step {s}", "traces": list(traces), "data": data} for s, data in enumerate(steps)]
 
 
-def slider(steps: list[str], prefix: str, start: int, below: int) -> dict:
-    """A slider that plays the frames ``step 0`` … at once, without a transition; ``below``: pixels under the axis."""
-    look = {"active": start, "len": 1.0, "pad": {"t": below, "b": 0}, "ticklen": 6, "font": {"size": theme.TICK_SIZE}}
+def slider(steps: list[str], prefix: str, start: int) -> dict:
+    """A slider that plays the frames ``step 0`` … at once, without a transition."""
+    look = {"active": start, "len": 1.0, "ticklen": 6, "font": {"size": theme.TICK_SIZE}}
     look |= {"bgcolor": theme.colour("control"), "activebgcolor": theme.colour("teacher")}
     plays = [{"label": label, "method": "animate", "args": [[f"step {s}"], _AT_ONCE]} for s, label in enumerate(steps)]
     return look | {"currentvalue": {"prefix": prefix, "font": {"size": 14}}, "steps": plays}
@@ -96,14 +127,14 @@ def slider(steps: list[str], prefix: str, start: int, below: int) -> dict:
 def menu(labels: list[str], titles: list[str], panels: int, chosen: int = 0, name: str = "view") -> dict:
     """A menu of views, each with so many panels: shows the traces of one, and its title; plotly text."""
     buttons = []
-    for view, (label, title) in enumerate(zip(labels, titles, strict=True)):
+    for view, (label, title) in enumerate(zip(labels, map(theme.wrapped, titles), strict=True)):
         visible = [place // panels == view for place in range(panels * len(labels))]
         buttons.append({"label": label, "method": "update", "args": [{"visible": visible}, {"title.text": title}]})
     return _button_row("left") | {"type": "dropdown", "name": name, "active": chosen, "buttons": buttons}
 
 
 def play_button() -> dict:
-    """Play and pause, at the right above the panels."""
+    """Play and pause, at the right."""
     run = _AT_ONCE | {"fromcurrent": True, "frame": {"duration": 400, "redraw": True}}
     stop = _AT_ONCE | {"frame": {"duration": 0, "redraw": False}}
     words = {"▶ play": [None, run], "❚❚ pause": [[None], stop]}
@@ -113,4 +144,4 @@ def play_button() -> dict:
 
 def _button_row(side: str) -> dict:
     look = {"bgcolor": theme.colour("control"), "font": {"size": theme.FONT_SIZE, "color": theme.colour("ink")}}
-    return look | {"x": float(side == "right"), "xanchor": side, "y": 1, "yanchor": "bottom", "pad": {"b": 30}}
+    return look | {"x": float(side == "right"), "xanchor": side}

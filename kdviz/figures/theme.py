@@ -38,6 +38,7 @@ _COLOURS = {
     "control": ("#f2f2f2", "#2a2a2a"),
 }
 _LOOKS = ("light", "dark")
+_BUTTONS = "sendChartToCloud zoom pan select lasso zoomin zoomout autoscale resetscale".split()
 ROLES = ("teacher", "student", "model")  # each has a colour, the same in every figure
 # Eight colours for words (after Okabe and Ito), told apart further by eight marker shapes.
 WORD_COLOURS = tuple("#0072b2 #d55e00 #009e73 #b35c92 #a87500 #3d8fc4 #7a7a7a #8a4f2a".split())
@@ -96,45 +97,64 @@ def shade(name: str, number: int) -> str:
 def template() -> dict:
     """The plotly template of the look in force: written out in full, so that it does not lean on plotly's own."""
     ink, ground, quiet, grid = (colour(part) for part in ("ink", "ground", "quiet", "grid"))
-    axis = {"gridcolor": grid, "zerolinecolor": grid, "linecolor": quiet, "ticks": "", "tickfont": {"size": TICK_SIZE}}
-    axis["title"] = {"font": {"size": FONT_SIZE}, "standoff": 8}
+    axis = {"gridcolor": grid, "zerolinecolor": grid, "linecolor": quiet, "tickfont": {"size": TICK_SIZE}}
+    axis |= {"ticks": "", "ticklabelstandoff": 4, "title": {"font": {"size": FONT_SIZE}, "standoff": 8}}
     axis["ticklabeloverflow"] = "allow"  # to look for labels beyond the edge costs half of every redraw, 75 ms
     hover = {"bgcolor": ground, "bordercolor": quiet, "align": "left"}
     hover["font"] = {"size": FONT_SIZE, "color": ink, "family": FONT}
     layout = {"paper_bgcolor": ground, "plot_bgcolor": ground, "xaxis": axis, "yaxis": axis, "hoverlabel": hover}
     layout |= {"font": {"family": FONT, "size": FONT_SIZE, "color": ink}, "colorway": list(WORD_COLOURS)}
-    layout["modebar"] = {"remove": ["sendChartToCloud"]}  # no button that uploads what a reader typed
+    # no button that uploads what a reader typed; zooming is done by mouse, so that a single button stays beside a title
+    layout["modebar"] = {"remove": _BUTTONS}
     return {"layout": layout}
 
 
-def finish(figure: go.Figure, title: str, alt: str, notes: tuple[str, ...] = ()) -> go.Figure:
+def finish(
+    figure: go.Figure, title: str, alt: str, notes: tuple[str, ...] = (), *, plot: int = 300, below: int = 56
+) -> go.Figure:
     """Give a figure its title, its look, the notes a reader must see, and its one sentence for who cannot see it.
 
-    title, notes are plotly text: pass token text through `text` first. alt is plain text. The sentence is kept in
-    ``layout.meta["alt"]`` and once more as text of zero opacity inside the drawing: that is what a screen reader
-    finds wherever the figure is shown, a notebook included, where a page cannot be given an ``aria-label``.
+    title : plotly text: pass token text through `text` first   alt, notes : plain text
+    plot  : pixels of the picture's height   below : pixels under it, for ticks and the axis' name
+    Above the picture, each in a row of its own so that nothing covers anything: title, notes, menus and buttons,
+    slider, names of panels. The sentence is kept in ``layout.meta["alt"]`` and once more as text of zero opacity inside
+    the drawing: that is what a screen reader finds wherever the figure is shown, a notebook included, where a page
+    cannot be given an ``aria-label``.
     """
-    notes = tuple(text(note) for note in notes)
+    notes, layout = tuple(text(note) for note in notes), figure.layout
+    top = 6 + 22 * any(note.yref == "paper" and note.y == 1 for note in layout.annotations)
+    for row, height in ((layout.sliders, 74), (layout.updatemenus, 38)):
+        for control in row:
+            control.update(y=1, yanchor="bottom", pad={"t": 0, "b": top})
+        top += height * bool(row)
+    title = wrapped(title)
+    titles = [title, *(button.args[1].get("title.text", "") for menu in layout.updatemenus for button in menu.buttons)]
+    lines = max(one.count("<br>") + 1 for one in titles)
+    top += 16 + 22 * lines + 30 * bool(notes)
+    margin = {"t": top, "b": below, "l": layout.margin.l or 64, "r": layout.margin.r or 16}
     heading = {"text": title, "font": {"size": TITLE_SIZE}, "x": 0, "xref": "paper", "xanchor": "left"}
-    heading |= {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12}, "automargin": False}
+    heading |= {"y": 1, "yref": "container", "yanchor": "top", "automargin": False}
+    heading["pad"] = {"t": 12 if lines == 1 else 24}  # plotly sets the first of several lines higher
     if notes:
         heading["subtitle"] = {"text": " · ".join(notes), "font": {"size": TICK_SIZE, "color": colour("quiet")}}
-    figure.layout.template = template()  # assigned, not updated: an update would keep plotly's default one beneath
+    layout.template = template()  # assigned, not updated: an update would keep plotly's default one beneath
     figure.update_layout(title=heading, meta={"alt": alt, "notes": list(notes)})
-    figure.add_annotation(
-        name="alt",
-        text=text(alt),
-        opacity=0,
-        showarrow=False,
-        captureevents=False,
-        x=0,
-        y=1,
-        xref="paper",
-        yref="paper",
-        xanchor="left",
-        yanchor="top",
-    )
+    figure.update_layout(margin=margin, height=top + plot + below)
+    place = {"x": 0, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "top"}
+    figure.add_annotation(place, name="alt", text=text(alt), opacity=0, showarrow=False, captureevents=False)
     return figure
+
+
+def wrapped(title: str, longest: int = 54) -> str:
+    """A title (plotly text) in lines that fit beside plotly's buttons in a window of 700 pixels."""
+    lines = [""]
+    for word in title.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and len(html.unescape(longer)) > longest:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "<br>".join(lines)
 
 
 # ---- token text ----------------------------------------------------------------------------------------------------

@@ -9,28 +9,26 @@ from kdviz import relations
 from kdviz.figures import heatmaps, parts
 from kdviz.figures.heatmaps import View
 from kdviz.figures.inputs import Panel, layer_label, matched_layers, one_sentence, panels_of, spoken, words
-from kdviz.figures.layers import quantity
 
 _MOST_STEPS = 25
 _FEWEST_TOKENS = 24  # rather fewer layers than fewer words than this
 
 
-def replay(steps, students, teacher=None, *, sentence: int = 0, relation: str = "cosine") -> go.Figure:
-    """Word relation over training steps: teacher (still), student (moving) and their difference.
+def replay(steps, students, teacher=None, *, sentence: int = 0, scale: float | None = None) -> go.Figure:
+    """Cosines between words over training steps: teacher (still), student (moving) and their difference.
 
     A slider and a play button go through the steps, a menu through the matched layers; deepest layer first on screen.
 
     steps    : training step of each States in `students`, rising
     students : States of one student on the same texts at those steps, such as ``run.snapshots.states``
     teacher  : the teacher's States on these texts, None to watch the student alone
-    relation : ``"cosine"`` or ``"distance"`` (Euclidean)
+    scale    : as in `word_relation`
     Of more than 25 steps an even choice is shown, first and last included, and the figure says so.
     Raises ValueError when numbers of steps and of States differ, and as `word_relation` does.
     """
     steps, students = list(steps), list(students)
     if not steps or len(steps) != len(students):
         raise ValueError(f"{len(steps)} steps but {len(students)} States of the student: one for each, at least one")
-    measure = quantity(relation)
     chosen = parts.evenly(len(steps), _MOST_STEPS)
     sets = [one_sentence([students[c]] if teacher is None else [teacher, students[c]], sentence) for c in chosen]
     models, moving = sets[-1], 1 if teacher is None else 2  # the student and the difference
@@ -44,7 +42,7 @@ def replay(steps, students, teacher=None, *, sentence: int = 0, relation: str = 
         notes = (*notes, f"{len(chosen)} of {len(steps)} steps")
 
     def measured(model, layer):
-        return measure(relations.word_gram(model.hidden[0, layer])).numpy()[:n, :n]
+        return relations.cosine(relations.word_gram(model.hidden[0, layer])).numpy()[:n, :n]
 
     views = []
     for pair in layers:
@@ -53,8 +51,8 @@ def replay(steps, students, teacher=None, *, sentence: int = 0, relation: str = 
             arrays.insert(0, measured(models[0], pair[0])[None])
             arrays.append(arrays[1] - arrays[0])
         label = f"layer {layer_label(pair)}"
-        bounds = heatmaps.bounds_of(arrays[:2], 0.0, 1.0 if relation == "cosine" else None)
-        views.append(View(label, f"Word relation while the student trains, {label}", arrays, relation, bounds))
+        title, bounds = f"Word relation while the student trains, {label}", heatmaps.cosine_bounds(arrays[:2])
+        views.append(View(label, title, arrays, "cosine", bounds, scale))
     panels, gap, beside = panels_of(models), "", ""
     if teacher is None:
         panels = [Panel(models[0].name, models[0].role)]
@@ -62,7 +60,7 @@ def replay(steps, students, teacher=None, *, sentence: int = 0, relation: str = 
         gaps = np.abs(views[-1].arrays[2]).mean((1, 2))
         gap, beside = f" Their mean difference goes from {gaps[0]:.2f} to {gaps[-1]:.2f}.", ", beside the teacher"
     alt = (
-        f"Heatmaps of the {relation} between every two of {spoken(tokens)} at "
+        f"Heatmaps of the cosine between every two of {spoken(tokens)} at "
         f"{len(chosen)} training steps of the student, from {steps[0]} to {steps[-1]}{beside}.{gap}"
     )
     look = {"step_prefix": "training step ", "chosen": len(layers) - 1, "play": True, "menu_name": "layer"}

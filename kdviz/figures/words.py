@@ -23,7 +23,7 @@ from kdviz.figures.inputs import (
 _FEWEST_TOKENS = 24  # rather every second layer than fewer words than this
 
 
-def word_relation(states, *, sentence: int = 0, window: int | None = None) -> go.Figure:
+def word_relation(states, *, sentence: int = 0, window: int | None = None, scale: float | None = None) -> go.Figure:
     """Word relation inside each layer: teacher, student and their difference, with a layer slider.
 
     The menu offers cosine, Euclidean distance and row distribution (softmax of a word's cosines to the other words,
@@ -33,6 +33,8 @@ def word_relation(states, *, sentence: int = 0, window: int | None = None) -> go
     states   : States of one model, or of two, teacher first
     sentence : which of the texts
     window   : odd width 2δ+1; pairs farther apart than δ are left blank (their values stay those of the sentence)
+    scale    : difference of cosines at the ends of the colours, None for the largest of this figure. Give figures that
+               are compared, such as before and after training, the same
     Raises ValueError when the two models cut the text differently, when values are not finite, when the window is
     not odd.
     """
@@ -47,9 +49,9 @@ def word_relation(states, *, sentence: int = 0, window: int | None = None) -> go
     cosines = [relations.cosine(gram) for gram in grams]
     rows = [relations.row_distribution(cosine) for cosine in cosines]
     views = [
-        _pairs("cosine", "cosine", cosines, inside, 1.0),
-        _pairs("distance", "distance", [relations.distance(gram) for gram in grams], inside, None),
-        _pairs("row distribution", "probability", rows, inside & ~np.eye(n, dtype=bool), None),
+        _pairs("cosine", "cosine", cosines, inside, scale),
+        _pairs("distance", "distance", [relations.distance(gram) for gram in grams], inside),
+        _pairs("row distribution", "probability", rows, inside & ~np.eye(n, dtype=bool)),
     ]
     alt = (
         f"Heatmaps of the relation between every two of {spoken(tokens)} for {named(models)}"
@@ -119,13 +121,13 @@ def _grams(models, layers) -> list[np.ndarray]:
     ]
 
 
-def _pairs(label: str, value: str, arrays, shown, high: float | None) -> View:
+def _pairs(label: str, value: str, arrays, shown, reach: float | None = None) -> View:
     """A view of relations between pairs of words. shown : (n, n) bool, the pairs that are not blank"""
     n = len(shown)
     arrays = [np.where(shown, array[:, :n, :n], np.nan) for array in arrays]
     question = "which words stand close?" if len(arrays) == 1 else "does the student see the same neighbours?"
-    bounds = heatmaps.bounds_of(arrays, 0.0, high)
-    return View(label, f"Word relation, {label}: {question}", beside(arrays), value, bounds)
+    bounds = heatmaps.cosine_bounds(arrays) if label == "cosine" else heatmaps.bounds_of(arrays, 0.0)
+    return View(label, f"Word relation, {label}: {question}", beside(arrays), value, bounds, reach)
 
 
 def _loudest(models, cosines, tokens, inside) -> str:

@@ -30,19 +30,20 @@ def layer_attention(frames: list) -> go.Figure:
     figure = go.Figure(data=played[-1], frames=parts.frames(played))
     hover = "student's layer %{y}, teacher's layer %{x}: %{z:.3f}<br>attention<extra></extra>"
     figure.update_traces(zmin=0, zmax=max(1 / columns, float(np.max(maps))), colorscale=theme.sequential())
-    figure.update_traces(colorbar={"title": {"text": "weight"}}, xgap=2, ygap=2, hovertemplate=hover)
-    figure.update_layout(height=240 + 46 * rows, margin={"t": 70, "b": 140, "l": 90, "r": 20})
+    figure.update_traces(colorbar=parts.colour_bar("weight"), xgap=2, ygap=2, hovertemplate=hover)
     figure.update_xaxes(parts.word_axis(range(1, columns + 1)), title="teacher's layer")
     figure.update_yaxes(parts.word_axis(range(1, rows + 1)), title="student's layer", autorange="reversed")
     steps = [f"{int(step)}" for step, _ in frames]
-    figure.update_layout(sliders=[parts.slider(steps, "training step ", len(steps) - 1, 60)])
+    figure.update_layout(sliders=[parts.slider(steps, "training step ", len(steps) - 1)])
     strongest = [(int(row.argmax()) + 1, row.max()) for row in maps[-1]]
     said = [f"student layer {j + 1} mostly to teacher layer {k} ({most:.2f})" for j, (k, most) in enumerate(strongest)]
     alt = (
         f"Attention of {rows} student layers over {columns} teacher layers; at step {steps[-1]}: {'; '.join(said)}. "
         f"Even would be {1 / columns:.2f}."
     )
-    return theme.finish(figure, "Which layers of the teacher does each layer of the student use?", alt)
+    return theme.finish(
+        figure, "Which layers of the teacher does each layer of the student use?", alt, plot=30 + 46 * rows
+    )
 
 
 def probe_accuracy(curves: dict, *, chance: float | None = None) -> go.Figure:
@@ -61,7 +62,7 @@ def probe_accuracy(curves: dict, *, chance: float | None = None) -> go.Figure:
         said.append(f"{name} from {values[0]:.2f} at layer 1 to {values[-1]:.2f} at layer {depth}")
     if chance is not None:
         figure.add_hline(y=chance, line={"dash": "dot", "color": theme.colour("quiet")})
-    parts.axes(figure, "layer", "probe accuracy", height=360)
+    parts.axes(figure, "layer", "probe accuracy")
     figure.update_xaxes(dtick=1)
     figure.update_layout(showlegend=True)
     alt = f"Accuracy of linear probes by depth: {'; '.join(said)}."

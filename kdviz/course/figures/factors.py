@@ -36,9 +36,8 @@ def factor_shapes(rows: list[dict], *, of: str = "W", rank: int = 1) -> go.Figur
 
     titles = "every dot is a shape of A", "its singular values, σₖ / σ₁"
     figure = make_subplots(cols=2, column_widths=[0.58, 0.42], horizontal_spacing=0.14, subplot_titles=titles)
-    bar = {"title": {"text": unit}, "len": 0.8, "x": 0.52, "thickness": 12}
     marker = {"size": 11, "colorscale": theme.sequential(), "line": {"width": 1, "color": theme.colour("ink")}}
-    marker |= {"color": theme.compact([row[cost] for row in rows]), "colorbar": bar}
+    marker |= {"color": theme.compact([row[cost] for row in rows]), "colorbar": parts.colour_bar(unit)}
     figure.add_scatter(x=sizes, y=theme.compact(errors), mode="markers", name="shapes", marker=marker, row=1, col=1)
     figure.data[0].update(text=facts, hovertemplate="%{text}<extra></extra>")
     start = int(np.abs(np.log(sizes) - np.log(sizes).mean()).argmin())
@@ -60,8 +59,8 @@ def factor_shapes(rows: list[dict], *, of: str = "W", rank: int = 1) -> go.Figur
     figure.update_yaxes(title="‖W − A⊗B‖ / ‖W‖", rangemode="tozero", row=1, col=1)
     figure.update_xaxes(title="k", dtick=max(1, longest // 6), row=1, col=2)
     figure.update_yaxes(range=[0, 1.05], row=1, col=2)
-    slider = parts.slider([name.replace(" ⊗ ", "⊗") for name in names], "shape: ", start, 60) | {"ticklen": 3}
-    figure.update_layout(height=480, margin={"t": 96, "b": 130, "l": 64, "r": 20}, showlegend=False, sliders=[slider])
+    slider = parts.slider([f"{row['a'][0]}×{row['a'][1]}" for row in rows], "shape of A: ", start)
+    figure.update_layout(showlegend=False, sliders=[slider], margin_r=84)
     best, least = int(errors.argmin()), int(sizes.argmin())
     alt = (
         f"Relative error against number of weights for {len(rows)} shapes of Kronecker factors of {of}, coloured by "

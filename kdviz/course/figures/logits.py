@@ -10,6 +10,7 @@ from kdviz.figures import parts, theme
 TEMPERATURES = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0)
 MOST_FRAMES = 25
 _LONGEST_LABEL = 24  # characters
+_MOST_WRITTEN = 15  # bars with their number on top
 
 
 def soft_targets(logits, labels, temperatures=TEMPERATURES, *, names=("teacher", "student")) -> go.Figure:
@@ -31,8 +32,9 @@ def soft_targets(logits, labels, temperatures=TEMPERATURES, *, names=("teacher",
     shares = (grown / grown.sum(-1, keepdims=True)).round(4)  # (temperatures, K, C)
     start = temperatures.index(1.0) if 1.0 in temperatures else 0
     steps = [f"{t:g}" for t in temperatures], "temperature τ = ", start
-    figure = _bars(shares, names, [theme.shade(name, k) for k, name in enumerate(names)], labels, steps)
-    figure.update_yaxes(range=[0, 1.08], title="probability")
+    figure, below = _bars(shares, names, [theme.shade(name, k) for k, name in enumerate(names)], labels, steps)
+    only = f" at temperature τ = {temperatures[0]:g}" if len(temperatures) == 1 else ""
+    figure.update_yaxes(range=[0, 1.08 * shares.max()], title=f"probability{only}")
     top = int(rows[0].argmax())
     low, high = (shares[pick(temperatures), 0, top] for pick in (np.argmin, np.argmax))
     alt = (
@@ -40,7 +42,7 @@ def soft_targets(logits, labels, temperatures=TEMPERATURES, *, names=("teacher",
         f"{' and '.join(names)} at temperatures {min(temperatures):g} to {max(temperatures):g}; the {names[0]}'s first "
         f"choice, {theme.visible(labels[top])}, goes from {low:.2f} to {high:.2f}."
     )
-    return theme.finish(figure, "Soft targets: what a temperature reveals", alt)
+    return theme.finish(figure, "Soft targets: what a temperature reveals", alt, below=below)
 
 
 def growing_teacher(steps, phis, teacher, student, labels) -> go.Figure:
@@ -60,33 +62,39 @@ def growing_teacher(steps, phis, teacher, student, labels) -> go.Figure:
     logits = np.stack([phis[chosen, None] * teacher, student[chosen]], 1).round(4)
     words = [f"{steps[at]} (Φ = {phis[at]:.2f})" for at in chosen], "step ", len(chosen) - 1
     shades = [theme.colour("teacher"), theme.colour("student")]
-    figure = _bars(logits, ["Φ · teacher", "student"], shades, labels, words)
-    reach = 1.08 * max(np.abs(teacher).max(), np.abs(student).max(), 1e-6)
+    figure, below = _bars(logits, ["Φ · teacher", "student"], shades, labels, words)
+    reach = 1.2 * max(np.abs(teacher).max(), np.abs(student).max(), 1e-6)
     figure.update_yaxes(range=[-reach, reach], title="logit")
     alt = (
         f"Bars of the logits of {len(labels)} classes for the teacher times Φ and for the student, at {len(chosen)} "
         f"training steps; Φ goes from {phis[chosen[0]]:.2f} to {phis[chosen[-1]]:.2f}."
     )
-    return theme.finish(figure, "The teacher grows, the student follows", alt)
+    return theme.finish(figure, "The teacher grows, the student follows", alt, below=below)
 
 
-def _bars(values: np.ndarray, names, shades, labels, steps) -> go.Figure:
-    """Bars of C classes for K models at S steps. values : (S, K, C)   steps : words, prefix and start of the slider"""
+def _bars(values: np.ndarray, names, shades, labels, steps) -> tuple[go.Figure, int]:
+    """Bars of C classes for K models at S steps, and the pixels that the classes' names need.
+
+    values : (S, K, C)   steps : words, prefix and start of the slider, which one step does without
+    """
 
     def bar(row) -> dict:
-        return {"type": "bar", "y": row.tolist(), "text": [f"{value:.3f}" for value in row]}
+        written = {"text": [f"{value:.3f}" for value in row]} if values[0].size <= _MOST_WRITTEN else {}
+        return {"type": "bar", "y": row.tolist()} | written
 
-    frames = parts.frames([[bar(row) for row in step] for step in values], range(len(names)))
-    figure = go.Figure(frames=frames)
+    figure = go.Figure()
+    if len(values) > 1:
+        figure.frames = parts.frames([[bar(row) for row in step] for step in values], range(len(names)))
+        figure.update_layout(sliders=[parts.slider(*steps)])
     for name, shade, row in zip(map(theme.text, names), shades, values[steps[2]]):
         hover = f"{name}<br>%{{x}}: %{{y:.4f}}<extra></extra>"
         look = {"x": list(range(len(labels))), "name": name, "marker": {"color": shade}, "hovertemplate": hover}
         figure.add_trace(bar(row) | look)
     figure.update_traces(textposition="outside", textfont_size=theme.TICK_SIZE, cliponaxis=False)
-    figure.update_xaxes(parts.word_axis(labels, _LONGEST_LABEL) | {"title": {"text": "class"}})
-    figure.update_layout(height=460, margin={"t": 80, "b": 150, "l": 64, "r": 20}, showlegend=len(names) > 1)
-    figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"})
-    return figure.update_layout(sliders=[parts.slider(*steps, 56)])
+    longest = min(_LONGEST_LABEL, max(map(len, labels)))
+    lie = 7 * longest * len(labels) < 480  # pixels of a narrow window
+    figure.update_xaxes(parts.word_axis(labels, _LONGEST_LABEL), title="class", tickangle=0 if lie else -90)
+    return figure.update_layout(showlegend=len(names) > 1), 56 if lie else 40 + 8 * longest
 
 
 def logit_path(phis, teacher, students, classes, labels) -> go.Figure:

@@ -56,14 +56,14 @@ def picked_copies(text: str, copies, steps, badness, k: int) -> go.Figure:
     worst = np.argsort(-badness, axis=1, kind="stable")[:, :k]
     figure, columns = go.Figure(), list(range(len(steps)))
     figure.add_heatmap(z=theme.compact(badness.T), zmin=0, colorscale=theme.sequential(), xgap=1, ygap=1)
-    figure.update_traces(colorbar={"title": {"text": "badness"}, "outlinewidth": 0})
+    figure.update_traces(colorbar=parts.colour_bar("badness"))
     figure.update_traces(hovertemplate="copy %{y}, column %{x}: %{z:.3f}<br>badness<extra></extra>")
     cross = {"symbol": "x", "size": 11, "color": theme.colour("student")}
     cross["line"] = {"width": 1.5, "color": theme.colour("ground")}
     x, y = np.repeat(columns, k).tolist(), worst.ravel().tolist()
     figure.add_scatter(x=x, y=y, mode="markers", name="picked", hoverinfo="skip", marker=cross)
     shown = parts.evenly(len(steps), 10).tolist()
-    parts.axes(figure, "training step", "copies of the text", height=190 + 34 * len(copies))
+    parts.axes(figure, "training step", "copies of the text")
     figure.update_xaxes(parts.word_axis([int(steps[place]) for place in shown]), tickvals=shown)
     figure.update_yaxes(parts.word_axis(copies, LONGEST_COPY), autorange="reversed", automargin=True)
     figure.update_layout(showlegend=False)
@@ -76,4 +76,4 @@ def picked_copies(text: str, copies, steps, badness, k: int) -> go.Figure:
         "at least once."
     )
     note = "from: " + theme.shortened(theme.visible(text).replace("\u00a0", " "), 100)
-    return theme.finish(figure, "Which copies are hardest, and when?", alt, (note,))
+    return theme.finish(figure, "Which copies are hardest, and when?", alt, (note,), plot=34 * len(copies))

@@ -41,11 +41,10 @@ def rewrites(steps, original, rewritten) -> go.Figure:
     figure.update_traces(colorscale=[[0, shades[0]], [0.5, shades[1]], [1, shades[2]]])
     figure.update_traces(texttemplate="%{text}", textfont_size=theme.FONT_SIZE)
     figure.update_traces(hovertemplate="place %{y}: \u2068%{text}\u2069<br>words<extra></extra>")
-    figure.update_xaxes(parts.word_axis(COLUMNS), side="top", title="before and after")
+    figure.update_xaxes(parts.word_axis(COLUMNS), title="before and after")
     figure.update_yaxes(parts.word_axis(range(shown)), autorange="reversed", title="place in the text")
-    figure.update_layout(height=190 + 22 * shown, width=560, margin={"t": 90, "b": 110, "l": 60, "r": 20})
     if len(steps) > 1:
-        figure.update_layout(sliders=[parts.slider(steps, "training step ", len(steps) - 1, 20)])
+        figure.update_layout(sliders=[parts.slider(steps, "training step ", len(steps) - 1)])
     changed = [(old, new) for old, new in zip(*pairs[-1]) if old != new]
     said = f"{len(changed)} of {len(pairs[-1][0])} tokens are new"
     if changed:
@@ -53,7 +52,9 @@ def rewrites(steps, original, rewritten) -> go.Figure:
     said += f" and {len(changed) - 4} more" if len(changed) > 4 else ""
     alt = f"A text and its rewriting, word beside word, at {len(steps)} training steps. At step {steps[-1]}, {said}."
     notes = (f"first {shown} of up to {longest:,} tokens",) if longest > shown else ()
-    return theme.finish(figure, "What the generator writes: new words are marked", alt, notes)
+    return theme.finish(
+        figure, "What the generator writes: new words are marked", alt, notes, plot=22 * shown, below=70
+    )
 
 
 def _cells(before: list[str], after: list[str], size: int) -> dict:
@@ -108,8 +109,6 @@ def disagreement(steps, rewritten, original, climbing) -> go.Figure:
     figure.update_xaxes(title="step since the climb began", row=1, col=2)
     figure.update_yaxes(rangemode="tozero")
     figure.update_yaxes(title="D(T, S)", row=1, col=1)
-    figure.update_layout(height=400, margin={"t": 110, "l": 64, "r": 16, "b": 56})
-    figure.update_layout(legend={"orientation": "h", "x": 0, "y": 1.1, "yanchor": "bottom"})
     steps_said = f"{len(steps)} steps with {len(starts)} climbs of the generator"
     alt = f"Disagreement D of teacher and student over {steps_said}: {'; '.join(said)}."
     return theme.finish(figure, "The gap between student and teacher while the generator climbs and rests", alt)

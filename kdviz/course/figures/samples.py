@@ -94,11 +94,11 @@ def memorised(visits, answers, given, true) -> go.Figure:
         figure.data[-1].hovertemplate = f"{hover}<br>{shown}<extra></extra>"
         titles.append(f"Who memorises wrong labels? {shown}")
         said.append(f"{name}: {fooled[:, 0].mean():.0%} memorised at first, {fooled[:, -1].mean():.0%} at the end")
-    parts.axes(figure, "visit (epoch)", "items with a wrong label, most memorised on top", height=520)
+    parts.axes(figure, "visit (epoch)", "items with a wrong label, most memorised on top")
     figure.update_xaxes(parts.word_axis(visits))
     notes = (f"{len(keep)} of {len(given):,} items",) if len(keep) < len(given) else ()
     if len(titles) > 1:
         menu = parts.menu([theme.text(name) for name in answers], titles, 1)
-        figure.update_layout(updatemenus=[menu], margin_t=110 + 18 * len(notes))
+        figure.update_layout(updatemenus=[menu])
     alt = f"Items with a wrong label, one a row, over {len(visits)} visits, coloured by what the student answers."
-    return theme.finish(figure, titles[0], f"{alt} {'; '.join(said)}.", notes)
+    return theme.finish(figure, titles[0], f"{alt} {'; '.join(said)}.", notes, plot=380)

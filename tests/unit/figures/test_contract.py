@@ -1,4 +1,4 @@
-"""What every figure promises: a title, an alt text, named axes, literal tokens, a size, sliders that change the data."""
+"""What every figure promises: title, alt text, named axes, literal tokens, size, sliders that change the data."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ FIGURES = {
     "word_relation_one": lambda tokens: kd.figures.word_relation(make_states(tokens=tokens)),
     "word_angles": lambda tokens: kd.figures.word_angles(pair(tokens), 1),
     "layer_relation": lambda tokens: kd.figures.layer_relation(pair(tokens), 1),
-    "layer_relation_distance": lambda tokens: kd.figures.layer_relation(pair(tokens, layers=2), 1, relation="distance"),
+    "layer_relation_matched": lambda tokens: kd.figures.layer_relation(pair(tokens, layers=2), 1),
     "layer_path": lambda tokens: kd.figures.layer_path(pair(tokens)),
     "attention": lambda tokens: kd.figures.attention(pair(tokens, heads=4)),
     "replay": lambda tokens: kd.figures.replay(range(6), snapshots(tokens), make_states(tokens=tokens)),
@@ -173,7 +173,7 @@ def test_the_slider_changes_the_data_and_nothing_else(name):
         frame = frames[step.args[0][0]]
         assert not frame.layout.to_plotly_json()
         for data in frame.data:
-            assert set(data.to_plotly_json()) - {"type"} in ({"z"}, {"z", "text"}, {"y", "text"})
+            assert set(data.to_plotly_json()) - {"type"} in ({"z"}, {"z", "text"}, {"y"}, {"y", "text"})
         contents.append(
             np.concatenate(
                 [np.ravel(np.nan_to_num(np.asarray(d.z if d.type == "heatmap" else d.y, float))) for d in frame.data]
@@ -194,7 +194,7 @@ def test_notes_of_the_states_are_shown(name):
         "word_relation": kd.figures.word_relation,
         "word_angles": lambda s: kd.figures.word_angles(s, 1),
         "layer_relation": kd.figures.layer_relation,
-        "layer_relation_distance": kd.figures.layer_relation,
+        "layer_relation_matched": kd.figures.layer_relation,
         "layer_path": kd.figures.layer_path,
         "attention": kd.figures.attention,
     }[name](pair(heads=4, notes=(note,)))
@@ -219,14 +219,14 @@ def test_attention_without_attentions_says_what_to_pass():
 
 def test_layer_relation_is_the_relation_of_that_word():
     teacher, student = pair(6, layers=2)
-    figure = kd.figures.layer_relation([teacher, student], "word2", relation="distance")
+    figure = kd.figures.layer_relation([teacher, student], "word2")
     chosen = figure.layout.updatemenus[0].active
     assert chosen == 3
     button = figure.layout.updatemenus[0].buttons[chosen]
     places = [place for place, shown in enumerate(button.args[0]["visible"]) if shown]
     vectors = teacher.hidden[0, [0, 3, 6], 3].double().numpy()
-    expected = np.linalg.norm(vectors[:, None] - vectors[None], axis=-1)
-    np.testing.assert_allclose(np.asarray(figure.data[places[0]].z), expected, rtol=2e-3)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    np.testing.assert_allclose(np.asarray(figure.data[places[0]].z), unit @ unit.T, atol=2e-3)
     assert list(figure.layout.xaxis.ticktext) == ["0", "3", "6"]
     assert list(figure.layout.xaxis2.ticktext) == ["0", "1", "2"]
     assert list(figure.layout.xaxis3.ticktext) == ["0", "3↔1", "6↔2"]
@@ -251,6 +251,16 @@ def test_layer_path_turns_the_students_axes_towards_the_teachers():
     figure = kd.figures.layer_path([teacher, mirrored])
     for left, right in zip(figure.data[:9], figure.data[9:], strict=True):
         assert np.dot(left.x, right.x) >= 0
+
+
+def test_paths_have_a_beginning_an_end_and_a_colour_of_their_own():
+    figure = kd.figures.layer_path(make_states(tokens=20))
+    assert len({trace.marker.color for trace in figure.data}) == 20
+    for trace in figure.data:
+        assert trace.marker.symbol[0] == "circle-open" and set(trace.marker.symbol[1:]) == {"circle"}
+        assert set(trace.text[:-1]) == {""} and trace.text[-1] in ("", trace.name.partition(": ")[2])
+    assert sum(trace.text[-1] != "" for trace in figure.data) >= 10
+    assert "open circle" in figure.layout.title.text.replace("<br>", " ")
 
 
 def test_equal_points_have_no_plane():
@@ -294,6 +304,29 @@ def test_soft_targets_are_the_softmax_at_each_temperature():
     assert figure.data[1].marker.color == kd.theme.colour("student")
 
 
+def test_one_temperature_needs_no_slider_and_the_axis_fits_the_bars():
+    figure = kd.figures.soft_targets(4 * np.log([[0.05, 0.09, 0.86], [0.4, 0.4, 0.2]])[:, :3], ["a", "b", "c"], [4])
+    assert not figure.layout.sliders and not figure.frames
+    assert figure.layout.yaxis.title.text == "probability at temperature τ = 4"
+    flat = kd.figures.soft_targets(
+        np.log([0.05, 0.06, 0.04, 0.85 / 17, *[0.85 / 17] * 16]), list("abcdefghijklmnopqrst"), [1]
+    )
+    assert flat.layout.yaxis.range[1] == pytest.approx(1.08 * max(flat.data[0].y))
+    assert flat.data[0].text is None and figure.data[0].text == ("0.050", "0.090", "0.860")
+
+
+def test_titles_fit_into_a_narrow_window_and_nothing_above_the_picture_is_covered():
+    long = kd.figures.curves([1], {"a": [[1]]}, title="a word " * 20 + "&" * 60, x_title="x").layout
+    lines = [html.unescape(line) for line in long.title.text.split("<br>")]
+    assert " ".join(lines) == "a word " * 20 + "&" * 60 and max(map(len, lines[:-1])) <= 54
+    bare, titled = kd.figures.curves([1], {"a": [[1]]}, title="short", x_title="x").layout, long
+    assert titled.margin.t - bare.margin.t == 22 * (len(lines) - 1)
+    assert titled.height - titled.margin.t == bare.height - bare.margin.t
+    both = kd.figures.word_relation(pair(8)).layout
+    assert both.sliders[0].pad.b >= 22 and both.updatemenus[0].pad.b >= both.sliders[0].pad.b + 60
+    assert both.margin.t >= both.updatemenus[0].pad.b + 38 + 16
+
+
 @pytest.mark.parametrize(
     ("logits", "labels", "temperatures", "words"),
     [
@@ -305,13 +338,6 @@ def test_soft_targets_are_the_softmax_at_each_temperature():
 def test_soft_targets_refuse_what_makes_no_sense(logits, labels, temperatures, words):
     with pytest.raises(ValueError, match=words):
         kd.figures.soft_targets(logits, labels, temperatures)
-
-
-@pytest.mark.parametrize("figure", ["layer_relation", "replay"])
-def test_an_unknown_relation_is_refused_by_name(figure):
-    arguments = ([make_states()],) if figure == "layer_relation" else ([1], snapshots(5, 1))
-    with pytest.raises(ValueError, match="'angle' is not one of 'cosine', 'distance'"):
-        getattr(kd.figures, figure)(*arguments, relation="angle")
 
 
 @every_figure

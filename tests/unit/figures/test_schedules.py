@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import pytest
 
 import kdviz as kd
-from kdviz.course.figures import costs
+from kdviz.figures import parts
 
 RNG = np.random.default_rng(0)
 LABELS = ("<b>bad</b>", "fine & good", "$great$")
@@ -157,14 +157,16 @@ def test_a_note_has_a_line_of_its_own_above_the_menu():
 
 
 def test_names_of_methods_cover_neither_each_other_nor_a_dot():
-    # five dots around one place: four names find a side each, the first named first, the fifth is told on hover
+    # five dots around one place: four names find a side each, the first named first, the fifth is said on hover
     x, y = [1, 100, *[10] * 5], [0, 1, *[0.5] * 5]
-    sides = costs.beside(x, y, [5] * 7, [6, 5])
+    sides = parts.free_sides(np.log(x), y, [5] * 7, (700, 360), [6, 5])
     assert sorted(map(str, sides[2:])) == ["None", "bottom center", "middle left", "middle right", "top center"]
     assert sides[6] == "top center" and sides[5] == "bottom center"
     # in the middle a long name stands above its dot, at the edges where it does not leave the picture
-    assert costs.beside([1, 10, 100], [0.5] * 3, [30] * 3, []) == ["middle right", "top center", "middle left"]
-    assert costs.beside([1, 10, 100], [0.5] * 3, [5] * 3, []) == ["top center"] * 3
+    in_a_row = lambda letters, **more: parts.free_sides([0, 1, 2], [0.5] * 3, [letters] * 3, (700, 360), **more)
+    assert in_a_row(30) == ["middle right", "top center", "middle left"]
+    assert in_a_row(5) == ["top center"] * 3
+    assert in_a_row(30, ranges=[(-5, 5), (0, 1)]) == ["top center", "bottom center", "middle right"]  # 70 pixels apart
 
 
 def test_a_name_without_room_is_told_on_hover():

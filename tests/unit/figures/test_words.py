@@ -228,3 +228,17 @@ def test_every_figure_of_two_models_follows_the_map(teacher):
     ]
     film = kd.figures.replay([0, 1], [student, student], pair[0])
     assert [button.label for button in film.layout.updatemenus[0].buttons] == [f"layer {label}" for label in labels]
+
+
+def test_figures_that_are_compared_may_share_their_colours(teacher, student):
+    def colours(figure, place):
+        axis = figure.layout[figure.data[place].coloraxis]
+        return axis.cmin, axis.cmax
+
+    near = dataclasses.replace(student, hidden=0.1 * student.hidden + 0.9 * teacher.hidden[:, ::3, :, :8])
+    first, second = (kd.figures.word_relation([teacher, one], scale=0.8) for one in (student, near))
+    assert colours(first, 2) == colours(second, 2) == (-0.8, 0.8)
+    assert colours(first, 0) == colours(second, 0) and colours(first, 0)[0] in (-1, -0.5, 0)
+    assert colours(kd.figures.word_relation([teacher, near]), 2) != colours(first, 2)
+    assert colours(kd.figures.layer_relation([teacher, near], scale=0.3), 2) == (-0.3, 0.3)
+    assert colours(kd.figures.replay([0, 1], [student, near], teacher, scale=1.5), 2) == (-1.5, 1.5)
