@@ -48,7 +48,7 @@ def add_arguments(parser) -> None:
 
 
 def run(args) -> int:
-    for task in [args.task] if args.task else results.TASKS:
+    for task in [args.task] if args.task else results.plan()["tasks"]:
         recorded = attacked.pool_path(task)
         students = {}
         for experiment in results.attackers(task):

@@ -10,12 +10,13 @@ import re
 from pathlib import Path
 
 from kdviz.analysis import interval
-from kdviz.course.results import TIMES, recorded
+from kdviz.course.results import recorded
 from kdviz.disk import write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW = 0.05  # share of the labels
 STEPS = 600
+TIMES = (2, 4, 12)  # the steps, in the table of longer runs
 METHODS = (
     "labels only",
     "KD",

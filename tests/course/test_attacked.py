@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +17,7 @@ from tests.unit.test_robustness import Bag
 from tests.unit.training import tiny
 
 
-@pytest.mark.parametrize("name", results.TASKS)
+@pytest.mark.parametrize("name", results.plan()["tasks"])
 def test_every_recorded_text_is_a_test_text_renamed_by_rule(name):
     pool, task = attacked.recorded_pool(name), kd.load_task(name)
     first = task["test"].select(range(attacks.TEXTS))
@@ -39,10 +40,10 @@ def test_every_recorded_text_is_a_test_text_renamed_by_rule(name):
 
 
 def test_attackers_have_a_seed_that_no_recorded_row_has():
-    made = [one for task in results.TASKS for one in results.attackers(task)]
+    made = [one for task in results.plan()["tasks"] for one in results.attackers(task)]
     assert {one.seed for one in made}.isdisjoint(one.seed for one in results.experiments())
     assert {one.method for one in made} == set(attacked.AGAINST)
-    assert all((one.student, one.settings) == (results.STUDENT, results.BUDGET) for one in made)
+    assert all((one.student, one.settings) == (results.plan()["student"], results.plan()["settings"]) for one in made)
 
 
 def test_what_fooled_any_student_is_pooled_and_written(tmp_path):
@@ -80,11 +81,8 @@ def test_the_command_trains_attacks_and_tells(tmp_path, monkeypatch, capsys):
 def test_a_row_is_scored_on_the_pool_and_its_student_does_not_know_of_it(monkeypatch):
     seen, real = [], attacked.recorded_pool
     monkeypatch.setattr(attacked, "recorded_pool", lambda task: seen.append(task) or real(task))
-    student, settings = {"layers": 1, "hidden": 32, "heads": 2}, {"epochs": 1, "steps_per_epoch": 1}
-    cheap = results.Experiment(
-        "made", "reviews", 1.0, "labels only", kd.LabelsOnly, 0, student=student, settings=settings, rows=50
-    )
-    run = results.train(cheap)
+    (quick,) = results.select("quick/reviews/1/labels only/0")
+    run = results.train(replace(quick, settings={"epochs": 1, "steps_per_epoch": 1}, rows=50))
     assert seen == ["reviews"] and run.scores["attacked"]["rows"] == len(real("reviews"))
     plain = kd.build_student(kd.load_task("reviews").subset(50), layers=1, hidden=32, heads=2)
     assert run.student.tokenizer.get_vocab() == plain.tokenizer.get_vocab()

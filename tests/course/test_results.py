@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,8 +16,8 @@ import pytest
 
 import kdviz as kd
 from kdviz import cli
-from kdviz.course import results as module
 from kdviz.analysis import interval
+from kdviz.course import results as module
 from kdviz.course.results import Experiment, Results, experiments, run_one, select
 
 CHEAP = "quick/reviews/1/labels only/0"
@@ -52,7 +54,7 @@ def test_what_the_readme_says_of_longer_runs():
     readme = (root / "README.md").read_text(encoding="utf-8")
     teacher = json.loads((root / "data" / "teachers" / "reviews" / "log.json").read_text())["test"]
     assert f"({100 * teacher:.1f} % on `reviews`)" in readme
-    rows = {task: module.recorded("steps", task, 0.05) for task in module.TASKS}
+    rows = {task: module.recorded("steps", task, 0.05) for task in module.plan()["tasks"]}
 
     def lead(task, times, split="test", one="CKD", other="KD"):
         table = rows[task].pivot(index="seed", columns="method", values=split)
@@ -64,7 +66,7 @@ def test_what_the_readme_says_of_longer_runs():
         for name in names
     )
     assert late - early < 0.02 and f"({cost:.0f} s against {most:.0f} s)" in readme
-    for task in module.TASKS:
+    for task in module.plan()["tasks"]:
         assert min(lead(task, times)[0] for times in (2, 4)) > 0 > lead(task, 12)[0], "faster, not better in the end"
         assert lead(task, 4, one="MiniLM")[0] > 0 and lead(task, 4, one="TinyBERT")[0] > 0
         assert lead(task, 4, other="MiniLM")[0] < 0 < lead(task, 4, other="MiniLM")[1]
@@ -74,16 +76,39 @@ def test_what_the_readme_says_of_longer_runs():
 
 def test_names_are_unique_and_patterns_choose():
     names = [one.name for one in experiments()]
-    assert len(set(names)) == len(names)
+    assert len(set(names)) == len(names) == 700
     assert {one.method for one in select("methods/entail/0.05/KD/*")} == {"KD"}
     assert len(select("methods/*/labels only/0")) == 6
     with pytest.raises(ValueError, match="no experiment fits 'nothing'"):
         select("nothing")
 
 
+def test_every_recorded_row_is_an_experiment_with_its_settings():
+    planned = {one.name: one for one in experiments()}
+    for table in ("quick", "methods", "steps", "noise"):
+        for row in Results().table(table).to_dict("records"):
+            one = planned.pop("/".join([table, row["task"], f"{row['labels']:g}", row["method"], str(row["seed"])]))
+            assert one.settings.items() <= json.loads(row["settings"]).items(), one.name
+
+
+def test_recorded_rows_are_shown_without_the_methods_that_made_them():
+    code = "import sys, kdviz as kd; kd.recorded('methods', 'reviews', 0.05); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_plan_says_what_a_group_changes():
+    plain, longer = select("methods/reviews/0.05/CKD/0")[0], select("steps/reviews/0.05/CKD, 4 times the steps/0")[0]
+    assert longer.settings == plain.settings | {"steps_per_epoch": 600} and longer.made_by == plain.made_by
+    (noisy,) = select("noise/reviews/0.2/co-distillation/0")
+    assert (noisy.wrong, noisy.build().drop) == (0.4, 0.4)
+    assert select("methods/*/co-distillation/0")[0].build().drop != 0.4
+    assert {one.task for one in select("methods/*/Pro-KD/*")} == {"reviews"}, "the other teacher has no checkpoints"
+    assert select("methods/reviews/0.05/SWA on KD/0")[0].build().base == kd.KD()
+
+
 def test_every_method_of_the_table_can_be_made():
     sizes = SimpleNamespace(teacher=SimpleNamespace(layers=6, width=64), student=SimpleNamespace(layers=2, width=64))
-    epochs = module.BUDGET["epochs"]
+    epochs = module.plan()["settings"]["epochs"]
     made = {(one.table, one.task, one.method): one.build() for one in module.experiments() if one.seed == 0}
     for name, method in made.items():
         if isinstance(method, kd.MobileBERT):
@@ -103,9 +128,8 @@ def test_wrong_labels_and_kronecker_students_reach_the_run(monkeypatch):
         return real(student, teacher, task, *rest, **settings)
 
     monkeypatch.setattr(engine, "distill", watched)
-    cheap = dict(student={"layers": 1, "hidden": 32, "heads": 2}, settings={"epochs": 1, "steps_per_epoch": 1}, rows=50)
-    plain = Experiment("made", "reviews", 1.0, "labels only", kd.LabelsOnly, 0, **cheap)
-    made = Experiment("made", "reviews", 1.0, "labels only", kd.LabelsOnly, 0, **cheap, wrong=0.4, kronecker=8)
+    plain = replace(select(CHEAP)[0], table="made", settings={"epochs": 1, "steps_per_epoch": 1}, rows=50)
+    made = replace(plain, wrong=0.4, kronecker=8)
     rows = [run_one(one) for one in (plain, made)]
     (dense, clean), (small, noisy) = seen
     assert rows[1]["weights"] == sum(p.numel() for p in small.parameters()) < rows[0]["weights"]
