@@ -92,6 +92,13 @@ def test_what_is_no_class_is_refused_by_its_kind(values, problem):
             class_name(value)
 
 
+def test_an_error_is_one_line_whatever_the_names_hold():
+    frame = pd.DataFrame({"te\nxt": ["a"], "la\u2028bel": ["b\rc"]})
+    with pytest.raises(ValueError, match=r"there are: te\\nxt, la\\u2028bel") as refused:
+        kd.load_task(train=frame)
+    assert str(refused.value).isprintable()
+
+
 def test_a_number_that_is_written_in_two_ways_is_no_guess(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("text,label\na,01\nb,1\nc,2\n")
