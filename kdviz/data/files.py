@@ -59,9 +59,9 @@ class Table:
             if old not in self.columns:
                 found = ", ".join(self.columns)
                 raise self.bad(f"the column is missing; there are: {found}", f"Correct columns[{new!r}]", column=old)
-        kept = {old: values for old, values in self.columns.items() if old not in names and old not in names.values()}
-        classes = self.classes | {new: self.classes[old] for new, old in names.items() if old in self.classes}
-        columns = kept | {new: self.columns[old] for new, old in names.items()}
+        old_names = {old: old for old in self.columns if old not in names and old not in names.values()} | names
+        columns = {new: self.columns[old] for new, old in old_names.items()}
+        classes = {new: self.classes[old] for new, old in old_names.items() if old in self.classes}
         return replace(self, columns=columns, classes=classes, own=dict(names))
 
     def texts(self, column: str) -> list[str]:

@@ -235,6 +235,15 @@ def test_a_dataset_brings_its_class_names_and_a_dict_its_splits(tmp_path):
     assert set(kd.load_task(train=made, test=made, transfer=hidden)["transfer"]["label"]) == {-100}
 
 
+def test_class_names_belong_to_their_own_column():
+    names = datasets.ClassLabel(names=["neg", "pos"])
+    features = datasets.Features({"text": datasets.Value("string"), "label": names, "gold": datasets.Value("int64")})
+    rows = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [1, 0], "gold": [0, 1]}, features=features)
+    assert kd.load_task(train=rows, dev=rows, test=rows).labels == ("neg", "pos")
+    task = kd.load_task(train=rows, dev=rows, test=rows, columns={"label": "gold"})
+    assert (task.labels, task["test"]["label"][:]) == (("0", "1"), [0, 1])
+
+
 def test_where_the_labels_of_test_are_secret_validation_is_test_as_for_glue(capsys):
     names = datasets.ClassLabel(names=["neg", "pos"])
     features = datasets.Features({"sentence": datasets.Value("string"), "label": names, "idx": datasets.Value("int32")})
