@@ -11,8 +11,16 @@ from pathlib import Path
 
 CLONE = Path(__file__).resolve().parent.parent
 HOSTS = r"(?:mybinder\.org/v2/gh/|colab\.research\.google\.com/github/|github\.com/)"
-WITH_LINKS = ("pyproject.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "notebooks/*.ipynb",
-              "docs/**/*.md", ".github/**/*.yml")  # fmt: skip
+WITH_LINKS = (
+    "pyproject.toml",
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "notebooks/*.ipynb",
+    "docs/**/*.md",
+    ".github/**/*.yml",
+)
 
 
 def current(root: Path = CLONE) -> str:

@@ -48,7 +48,7 @@ def is_fresh(target: Path, sources: list[Path]) -> bool:
 
 
 def write(notebooks: list[Path], out: Path) -> None:
-    """Write the pages of executed notebooks, an index, and what all pages share: plotly, two scripts' worth of glue, a style."""
+    """Write the pages of executed notebooks, an index, and what all pages share: plotly, two scripts, a style."""
     from plotly.offline import get_plotlyjs
 
     from kdviz.figures.saving import keyboard
@@ -71,7 +71,10 @@ def lesson(notebook: Path) -> tuple[str, str]:
     from nbconvert import HTMLExporter
 
     content = nbformat.read(notebook, as_version=4)
-    title = next((cell.source.lstrip("# ").splitlines()[0] for cell in content.cells if cell.cell_type == "markdown"), notebook.stem)
+    title = next(
+        (cell.source.lstrip("# ").splitlines()[0] for cell in content.cells if cell.cell_type == "markdown"),
+        notebook.stem,
+    )
     for cell in content.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", with_mathml(cell.source))
@@ -85,7 +88,7 @@ def lesson(notebook: Path) -> tuple[str, str]:
 
 
 def with_mathml(source: str) -> str:
-    """Markdown with each formula as MathML, which browsers draw by themselves. ValueError names one that cannot be read."""
+    """Markdown with each formula as MathML, which browsers draw. ValueError names one that cannot be read."""
     from latex2mathml.converter import convert
 
     def formula(found: re.Match) -> str:
@@ -94,7 +97,7 @@ def with_mathml(source: str) -> str:
         words = found["block"] or found["inline"]
         try:
             drawn = convert(words.strip(), display="block" if found["block"] else "inline")
-        except Exception as error:      # the converter's errors have no common type; none is swallowed
+        except Exception as error:  # the converter's errors have no common type; none is swallowed
             raise ValueError(f"formula {words!r} cannot be converted to MathML: {error!r}") from error
         drawn = re.sub(r"\s*\n\s*", " ", drawn).replace("*", "&#42;").replace("_", "&#95;").replace("|", "&#124;")
         return f"\n\n{drawn}\n\n" if found["block"] else drawn
@@ -112,7 +115,7 @@ def drawing(figure: dict, explorer: bool = False) -> str:
     figure = {**figure, "config": {"responsive": True, "displaylogo": False}}
     whole = go.Figure({key: decoded(figure[key]) for key in ("data", "layout")}, skip_invalid=True)
     alt = html.escape((whole.layout.meta or {}).get("alt", "figure"))
-    data = json.dumps(figure, separators=(",", ":")).replace("<", "\\u003c")     # no token can end the script
+    data = json.dumps(figure, separators=(",", ":")).replace("<", "\\u003c")  # no token can end the script
     height = whole.layout.height or 450
     note = '<p class="note">Open the lesson in JupyterLab to type sentences of your own.</p>' if explorer else ""
     return (

@@ -59,8 +59,12 @@ def write_extension(folder: Path) -> None:
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument("--into", type=Path, metavar="FOLDER", help="copy the lessons there first (outside a clone: "
-                        "notebooks); files that you have changed are kept")  # fmt: skip
+    parser.add_argument(
+        "--into",
+        type=Path,
+        metavar="FOLDER",
+        help="copy the lessons there first (outside a clone: notebooks); files that you have changed are kept",
+    )
     parser.add_argument("--no-browser", action="store_true", help="only print the address (for servers)")
     parser.add_argument("--port", type=int, help="port to listen on (JupyterLab's choice by default)")
     parser.add_argument("--lesson", default=FIRST_LESSON, help=f"part of its name, e.g. 02 (default: {FIRST_LESSON})")

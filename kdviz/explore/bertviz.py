@@ -93,7 +93,8 @@ def attention(states, view: str = "head", *, sentence: int = 0, layer: int | Non
 def _page(models: list[States], view: str, tokens: list[str], layer: int | None) -> str:
     picker = 'Layer: <select id="layer" aria-label="Layer"></select>' if view == "head" else ""
     places = "".join(
-        f'<div id="model{m}"><h1>{html.escape(f"{model.role} · {model.name}")}</h1><span>{picker}</span><div id="vis"></div></div>'
+        f'<div id="model{m}"><h1>{html.escape(f"{model.role} · {model.name}")}</h1>'
+        f'<span>{picker}</span><div id="vis"></div></div>'
         for m, model in enumerate(models)
     )
     code = _drawing_code(view)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from functools import partial
 
 import torch
 from torch import nn
@@ -17,9 +18,13 @@ from kdviz.models.kronecker import KroneckerLinear, KroneckerTransformer
 from kdviz.models.transformer import Transformer
 
 CONFIG = {
-    "model_type": "bert", "vocab_size": 30522, "hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12,
+    "model_type": "bert",
+    "vocab_size": 30522,
+    "hidden_size": 384,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 12,
     "intermediate_size": 1536,
-}  # fmt: skip
+}
 TEXTS, TOKENS = 32, 32
 ROUNDS = 11
 
@@ -65,13 +70,19 @@ def whole(texts):
 def one_matrix():
     """A single layer on the same vectors: which shapes gain time, and which only weights."""
     x = torch.randn(TEXTS * TOKENS, 384)
-    shapes = {"attention x8": ((192, 192), 384), "attention x21": ((192, 24), 384), "widen x8": ((8, 2), 1536), "widen x21": ((16, 2), 1536)}
+    shapes = {
+        "attention x8": ((192, 192), 384),
+        "attention x21": ((192, 24), 384),
+        "widen x8": ((8, 2), 1536),
+        "widen x21": ((16, 2), 1536),
+    }
     for name, (a, out) in shapes.items():
         dense, small = nn.Linear(384, out), KroneckerLinear(384, out, a)
-        times = seconds({"dense": lambda: dense(x), "small": lambda: small(x)})
+        times = seconds({"dense": partial(dense, x), "small": partial(small, x)})
         weights = small.a.numel() + small.b.numel()
         print(
-            f"{name:<14} A {a[0]}×{a[1]}: dense {times['dense'] * 1e3:6.2f} ms, product {times['small'] * 1e3:6.2f} ms, "
+            f"{name:<14} A {a[0]}×{a[1]}: dense {times['dense'] * 1e3:6.2f} ms, "
+            f"product {times['small'] * 1e3:6.2f} ms, "
             f"{dense.weight.numel() / weights:6.1f} times fewer weights"
         )
 

@@ -91,9 +91,11 @@ class Loader(list):
     def __iter__(self):
         for batch in batches(self.ours, self.first):
             yield {
-                "input_ids": batch.input_ids, "attention_mask": batch.attention_mask,
-                "token_type_ids": batch.token_type_ids, "labels": batch.labels,
-            }  # fmt: skip
+                "input_ids": batch.input_ids,
+                "attention_mask": batch.attention_mask,
+                "token_type_ids": batch.token_type_ids,
+                "labels": batch.labels,
+            }
 
 
 def textbrewer(student, teacher, ours: Ours, folder):
@@ -102,7 +104,9 @@ def textbrewer(student, teacher, ours: Ours, folder):
         command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(PACKAGES), TEXTBREWER]
         subprocess.run(command, check=True)
     board = types.ModuleType("torch.utils.tensorboard")
-    board.SummaryWriter = type("Dropped", (), {"__init__": lambda self, *a, **k: None, "add_scalar": lambda self, *a: None})
+    board.SummaryWriter = type(
+        "Dropped", (), {"__init__": lambda self, *a, **k: None, "add_scalar": lambda self, *a: None}
+    )
     sys.modules.setdefault("torch.utils.tensorboard", board)
     sys.path.append(str(PACKAGES))
     import logging
@@ -130,9 +134,13 @@ def textbrewer(student, teacher, ours: Ours, folder):
         temperature=TEMPERATURE, kd_loss_type="ce", kd_loss_weight=ALPHA, hard_label_weight=1 - ALPHA
     )
     distiller = GeneralDistiller(
-        TrainingConfig(output_dir=str(folder), log_dir=str(folder), device="cpu"), settings,
-        Classifier(teacher).eval(), Classifier(learner), adaptor, adaptor,
-    )  # fmt: skip
+        TrainingConfig(output_dir=str(folder), log_dir=str(folder), device="cpu"),
+        settings,
+        Classifier(teacher).eval(),
+        Classifier(learner),
+        adaptor,
+        adaptor,
+    )
     distiller.save_and_callback = lambda *args: None
     optimizer = torch.optim.AdamW(learner.parameters(), lr=LR)
 
@@ -164,9 +172,7 @@ def torchdistill(student, teacher, ours: Ours):
                 teacher(batch.input_ids, batch.attention_mask, batch.token_type_ids)
             learner(batch.input_ids, batch.attention_mask, batch.token_type_ids)
             own, its = (seen[who]["logits"]["output"] for who in ("student", "teacher"))
-            soft = F.kl_div(
-                F.log_softmax(own / TEMPERATURE, 1), F.softmax(its / TEMPERATURE, 1), reduction="batchmean"
-            )
+            soft = F.kl_div(F.log_softmax(own / TEMPERATURE, 1), F.softmax(its / TEMPERATURE, 1), reduction="batchmean")
             hard = F.cross_entropy(own, batch.labels, ignore_index=-100)
             loss = (1 - ALPHA) * hard + ALPHA * TEMPERATURE**2 * soft
             optimizer.zero_grad()
@@ -184,7 +190,8 @@ import resource, sys
 import kdviz as kd
 task = kd.load_task("reviews")
 run = kd.distill(
-    kd.build_student(task), kd.load_teacher("minilm", task), task, kd.CKD(), epochs=2, steps_per_epoch=60, progress="off"
+    kd.build_student(task), kd.load_teacher("minilm", task), task, kd.CKD(),
+    epochs=2, steps_per_epoch=60, progress="off",
 )
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
@@ -202,7 +209,9 @@ def measure() -> dict[str, float]:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["KDVIZ_CACHE"] = folder
-        highest = peak()  # before this process, too, maps the teacher's file: pages that two processes hold stay with both
+        highest = (
+            peak()
+        )  # before this process, too, maps the teacher's file: pages that two processes hold stay with both
         task = kd.load_task("reviews").subset(TEXTS)
         teacher, student = kd.load_teacher("minilm", task), kd.build_student(task)
         # CE on the same rows: KD with the teacher's share at 0 reads no teacher and no hidden states
@@ -219,10 +228,14 @@ def measure() -> dict[str, float]:
         assert apart < 1e-3, f"cache and living teacher disagree by {apart:.1e} in the loss of the first steps"
         kd_cached = Ours(student, teacher, task, kd.KD(ALPHA, TEMPERATURE), cache=True)
         kd_live = Ours(student, teacher, task, kd.KD(ALPHA, TEMPERATURE), cache=False)
-        step |= turns({
-            "kd": kd_cached, "kd live": kd_live, "textbrewer": textbrewer(student, teacher, kd_live, folder),
-            "torchdistill": torchdistill(student, teacher, kd_live),
-        })  # fmt: skip
+        step |= turns(
+            {
+                "kd": kd_cached,
+                "kd live": kd_live,
+                "textbrewer": textbrewer(student, teacher, kd_live, folder),
+                "torchdistill": torchdistill(student, teacher, kd_live),
+            }
+        )
         assert not any(module.training for module in teacher.modules()), "a rival has left the teacher's dropout on"
         for name, rounds in step.items():
             seconds = statistics.median(rounds)

@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from kdviz.paths import clone, pick
 from kdviz.course.notebooks import keep
+from kdviz.paths import clone, pick
 
 WORKER = """
 import json, runpy, sys

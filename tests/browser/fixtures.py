@@ -14,8 +14,13 @@ from tests.browser.lab import PATIENCE, Lab
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
 AT_HOME = re.compile(r"^(file:|data:|blob:|about:|(http|ws)://(localhost|127\.0\.0\.1)[:/])")
 
@@ -26,7 +31,7 @@ class Watch:
     def __init__(self):
         self.external_requests: list[str] = []
         self.console_errors: list[str] = []
-        self.scripts_executed: list[str] = []      # of the hostile tokens: they all call alert
+        self.scripts_executed: list[str] = []  # of the hostile tokens: they all call alert
 
     def guard(self, route) -> None:
         if AT_HOME.match(route.request.url):
@@ -91,7 +96,7 @@ def watch(measured):
 @pytest.fixture
 def page(chromium, watch):
     context = chromium.new_context(viewport={"width": 1280, "height": 720})
-    context.set_default_timeout(PATIENCE)       # of a busy machine
+    context.set_default_timeout(PATIENCE)  # of a busy machine
     context.route("**/*", watch.guard)
     page = context.new_page()
     watch.follow(page)

@@ -17,7 +17,7 @@ from kdviz.cli.lab import EXTENSION, SETTINGS, write_extension
 # every cell stays in the page, so that a test can read figures without scrolling to them
 TRACKER = "@jupyterlab/notebook-extension:tracker"
 WHOLE = SETTINGS | {TRACKER: SETTINGS[TRACKER] | {"windowingMode": "none"}}
-PATIENCE = 300_000      # ms; a kernel that imports torch on a busy machine
+PATIENCE = 300_000  # ms; a kernel that imports torch on a busy machine
 
 
 class Lab:
@@ -31,15 +31,33 @@ class Lab:
         (settings / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(WHOLE))
         write_extension(settings / "share" / EXTENSION)
         environment = {
-            **os.environ, "JUPYTER_CONFIG_PATH": str(settings), "JUPYTER_CONFIG_DIR": str(folder / "config"),
-            "JUPYTER_DATA_DIR": str(folder / "data"), "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-            "JUPYTER_PATH": str(settings / "share"), "JUPYTER_PREFER_ENV_PATH": "1", "JUPYTERLAB_SETTINGS_DIR": str(folder / "user"),
+            **os.environ,
+            "JUPYTER_CONFIG_PATH": str(settings),
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_DATA_DIR": str(folder / "data"),
+            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+            "JUPYTER_PATH": str(settings / "share"),
+            "JUPYTER_PREFER_ENV_PATH": "1",
+            "JUPYTERLAB_SETTINGS_DIR": str(folder / "user"),
         }
         self.log = open(folder / "lab.log", "w+", encoding="utf-8")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--IdentityProvider.token=", "--port=0",
-             "--ServerApp.password=", f"--ServerApp.root_dir={folder / 'notebooks'}", "--ServerApp.port_retries=50"],
-            env=environment, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True,
+            [
+                sys.executable,
+                "-m",
+                "jupyterlab",
+                "--no-browser",
+                "--allow-root",
+                "--IdentityProvider.token=",
+                "--port=0",
+                "--ServerApp.password=",
+                f"--ServerApp.root_dir={folder / 'notebooks'}",
+                "--ServerApp.port_retries=50",
+            ],
+            env=environment,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         self.address = self._address()
 
@@ -52,7 +70,9 @@ class Lab:
                     return json.loads(words)["url"]
             time.sleep(0.2)
         self.stop()
-        raise RuntimeError(f"JupyterLab did not start; its last words:\n{(self.folder / 'lab.log').read_text()[-3000:]}")
+        raise RuntimeError(
+            f"JupyterLab did not start; its last words:\n{(self.folder / 'lab.log').read_text()[-3000:]}"
+        )
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -68,7 +88,9 @@ class Lab:
         """Write a notebook of these cells (strings are code) into the folder that the lab shows."""
         cells = [nbformat.v4.new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
         spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec}), self.folder / "notebooks" / name)
+        nbformat.write(
+            nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec}), self.folder / "notebooks" / name
+        )
 
     def saved(self, page, name: str) -> nbformat.NotebookNode:
         """Save by the toolbar; the notebook as it is on disk then."""
@@ -78,7 +100,7 @@ class Lab:
         end = time.monotonic() + 60
         while file.stat().st_mtime_ns == before:
             assert time.monotonic() < end, "the lab did not save"
-            page.wait_for_timeout(200)      # unlike a sleep it lets the watched requests pass
+            page.wait_for_timeout(200)  # unlike a sleep it lets the watched requests pass
         page.wait_for_timeout(1000)
         return nbformat.read(file, as_version=4)
 
@@ -103,7 +125,8 @@ class Lab:
             """wrong => { const cells = [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')];
                        return document.querySelector(wrong)
                            || cells.length && cells.every(cell => /\\[\\d+\\]/.test(cell.textContent)); }""",
-            arg=wrong, timeout=PATIENCE,
+            arg=wrong,
+            timeout=PATIENCE,
         )
         self.wait_idle(page)
         errors = page.locator(wrong)

@@ -17,7 +17,7 @@ def test_pages_of_the_site(opened):  # noqa: F811
     assert opened.locator("math[display=block]").count() == 1
     assert hindrances(opened) == []
     opened.set_viewport_size({"width": 160, "height": 600})
-    opened.wait_for_function("() => document.querySelector('math[display=block]').tabIndex === 0")      # now it scrolls
+    opened.wait_for_function("() => document.querySelector('math[display=block]').tabIndex === 0")  # now it scrolls
     assert hindrances(opened) == []
     opened.get_by_role("link", name="All lessons").click()
     assert opened.title() == "Knowledge distillation, lesson by lesson"
@@ -36,5 +36,7 @@ def test_a_saved_figure_with_its_table(opened_figure, look):  # noqa: F811
 
 
 def test_axe_sees_what_hinders(page):
-    page.set_content('<html lang="en"><title>x</title><main><h1>x</h1><button></button><p style="color:#bbb">pale</p></main></html>')
+    page.set_content(
+        '<html lang="en"><title>x</title><main><h1>x</h1><button></button><p style="color:#bbb">pale</p></main></html>'
+    )
     assert {line.split(": ")[1] for line in hindrances(page)} == {"button-name", "color-contrast"}

@@ -11,7 +11,7 @@ from tests.browser.test_saved_figures import READ, WATCH_PAINT
 from tests.unit.figures.made import HOSTILE
 
 SENTENCE = "the plot is thin but the acting is not bad at all"
-LONGER = "number {} the plot is thin but the acting is not bad at all and i liked every minute of it truly"    # 24 tokens
+LONGER = "number {} the plot is thin but the acting is not bad at all and i liked every minute of it truly"  # 24 tokens
 CELLS = (
     f'''import kdviz as kd
 from types import SimpleNamespace
@@ -33,7 +33,9 @@ def notebook(lab, page):
     """The little notebook, executed and on screen."""
     lab.put("little.ipynb", CELLS)
     lab.run_all(page, "little.ipynb")
-    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot[data-keyboard]').length === 5", timeout=PATIENCE)
+    page.wait_for_function(
+        "() => document.querySelectorAll('.js-plotly-plot[data-keyboard]').length === 5", timeout=PATIENCE
+    )
     return page
 
 

@@ -40,7 +40,9 @@ def test_themes_and_screens(lab, page, shots, theme_of_lab, name):
     lab.put(f"looks_{name}.ipynb", CELLS)
     lab.run_all(page, f"looks_{name}.ipynb")
     plots = page.locator(".js-plotly-plot")
-    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot[data-keyboard]').length === 3", timeout=PATIENCE)
+    page.wait_for_function(
+        "() => document.querySelectorAll('.js-plotly-plot[data-keyboard]').length === 3", timeout=PATIENCE
+    )
     assert page.locator("body").get_attribute("data-jp-theme-light") == str(name == "light").lower()
     ground = plots.first.locator(".main-svg").first.evaluate("node => getComputedStyle(node).backgroundColor")
     theme.use(name)

@@ -22,10 +22,12 @@ LESSONS = {
     "02_word_relation": {"kd.load_teacher(": 'students = {"labels + WR": [student]}'},
     "03_layer_transforming_relation": {"kd.load_teacher(": 'students = {"labels + LTR": [student]}'},
     "04_contextual_distillation": {
-        "seeds = [": "seeds, rows, steps = [0], 100, 8", "methods = {": 'methods = {"CKD": methods["CKD"]}', "runs = {": "",
+        "seeds = [": "seeds, rows, steps = [0], 100, 8",
+        "methods = {": 'methods = {"CKD": methods["CKD"]}',
+        "runs = {": "",
     },
 }
-LIVE = 'live = kd.distill(newborn(0), teacher, task, kd.KD(), epochs=4, steps_per_epoch=8, seed=0, score=())'
+LIVE = "live = kd.distill(newborn(0), teacher, task, kd.KD(), epochs=4, steps_per_epoch=8, seed=0, score=())"
 ATTENTION = "kd.explore.attention(kd.encode(student, sentence, attentions=True))"
 BARS = """() => {
     window.bars = [];
@@ -65,16 +67,22 @@ CUT = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputArea .cm-scr
 
 def assert_shows(plot, figure, step, view) -> None:
     menu = figure.layout.updatemenus[0] if figure.layout.updatemenus else None
-    visible = menu.buttons[view].args[0]["visible"] if menu else [trace.visible in (None, True) for trace in figure.data]
+    visible = (
+        menu.buttons[view].args[0]["visible"] if menu else [trace.visible in (None, True) for trace in figure.data]
+    )
     arrays = drawn(figure, step)
-    for found, wanted in zip(shown(plot), [array for array, on in zip(arrays, visible, strict=True) if on], strict=True):
+    for found, wanted in zip(
+        shown(plot), [array for array, on in zip(arrays, visible, strict=True) if on], strict=True
+    ):
         np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
 def plots_of(page, figures) -> list:
     """The drawings on the page, when all of them are there, each with its title and what a screen reader says of it."""
     page.wait_for_function(
-        "count => document.querySelectorAll('.js-plotly-plot[data-keyboard]').length === count", arg=len(figures), timeout=PATIENCE
+        "count => document.querySelectorAll('.js-plotly-plot[data-keyboard]').length === count",
+        arg=len(figures),
+        timeout=PATIENCE,
     )
     plots = [page.locator(".js-plotly-plot").nth(place) for place in range(len(figures))]
     for plot, figure in zip(plots, figures, strict=True):
@@ -85,7 +93,9 @@ def plots_of(page, figures) -> list:
 
 def press(page, control, key: str, wanted: int) -> None:
     control.press(key)
-    page.wait_for_function("([node, at]) => node.getAttribute('aria-valuenow') === String(at)", arg=[control.element_handle(), wanted])
+    page.wait_for_function(
+        "([node, at]) => node.getAttribute('aria-valuenow') === String(at)", arg=[control.element_handle(), wanted]
+    )
     page.wait_for_timeout(150)
 
 
@@ -113,11 +123,11 @@ def test_lessons_in_jupyterlab(lab, page, shots):
     page.evaluate(BARS)
     page.on("domcontentloaded", lambda opened: opened.evaluate(BARS))
     lab.run_all(page, "lessons.ipynb")
-    assert len(set(page.evaluate("() => window.bars"))) >= 2        # the live plot moved while the student trained
-    assert page.get_by_text("32 steps in").count() == 1             # and gave its place to the run's last word
+    assert len(set(page.evaluate("() => window.bars"))) >= 2  # the live plot moved while the student trained
+    assert page.get_by_text("32 steps in").count() == 1  # and gave its place to the run's last word
     notebook = lab.saved(page, "lessons.ipynb")
     figures = figures_of(notebook)
-    assert len(figures) == 1 + sum(any(mark in cell for mark in DRAWS) for cell in cells) >= 12       # LIVE draws as well
+    assert len(figures) == 1 + sum(any(mark in cell for mark in DRAWS) for cell in cells) >= 12  # LIVE draws as well
     plots = plots_of(page, figures)
     for plot, figure in zip(plots, figures, strict=True):
         at_first = [control.active or 0 for control in (*figure.layout.sliders, *figure.layout.updatemenus)]
@@ -133,13 +143,15 @@ def test_lessons_in_jupyterlab(lab, page, shots):
 
 def assert_a_stranger_sees(lab, page, shots, notebook, figures) -> None:
     """The executed lessons as they come by mail: not trusted, no kernel, and each figure lives and can be read."""
-    notebook.cells.insert(0, nbformat.v4.new_markdown_cell("By mail."))      # other words than those that were signed
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell("By mail."))  # other words than those that were signed
     lab.put("by_mail.ipynb", notebook.cells)
     lab.open(page, "by_mail.ipynb")
     page.locator(".jp-StatusItem-trust[title*='not trusted']").wait_for(timeout=PATIENCE)
     plots = plots_of(page, figures)
-    plot, figure = next((plot, figure) for plot, figure in zip(plots, figures) if figure.layout.sliders and figure.frames)
+    plot, figure = next(
+        (plot, figure) for plot, figure in zip(plots, figures) if figure.layout.sliders and figure.frames
+    )
     press(page, plot.locator("[data-control='slider 0']"), "Home", 0)
     assert_shows(plot, figure, 0, figure.layout.updatemenus[0].active if figure.layout.updatemenus else None)
-    assert page.get_by_text("Where each head looks most, as tables").count() == 1      # bertviz needs scripts: its tables
+    assert page.get_by_text("Where each head looks most, as tables").count() == 1  # bertviz needs scripts: its tables
     page.screenshot(path=shots / "lab_by_mail.png")

@@ -75,7 +75,7 @@ def assert_shows(page, figure, step: int, view: int) -> None:
         np.testing.assert_allclose(found, wanted, rtol=1e-6)
     pictures = page.evaluate(PICTURES)
     page.evaluate(f"() => Plotly.redraw({PLOT})")
-    assert pictures and pictures == page.evaluate(PICTURES)         # drawn, not only taken note of
+    assert pictures and pictures == page.evaluate(PICTURES)  # drawn, not only taken note of
 
 
 @every_figure
@@ -137,16 +137,26 @@ def reach_all(page) -> dict[str, str]:
     return reached
 
 
-@pytest.mark.parametrize(("name", "controls"), [
-    ("word_relation", {"slider 0": ("slider", "layer (teacher ↔ student)"), "menu 0": ("slider", "view")}),
-    ("word_angles", {"slider 0": ("slider", "layer (teacher ↔ student)"), "menu 0": ("slider", "vertex")}),
-    ("layer_relation", {"menu 0": ("slider", "word")}),
-    ("attention", {"slider 0": ("slider", "layer (teacher ↔ student)")}),
-    ("replay", {"slider 0": ("slider", "training step"), "menu 0": ("slider", "layer"),
-                "menu 1 button 0": ("button", "▶ play"), "menu 1 button 1": ("button", "❚❚ pause")}),
-    ("soft_targets", {"slider 0": ("slider", "temperature τ")}),
-    ("layer_path", {"legend 0": ("button", "0: [CLS]")}),
-])
+@pytest.mark.parametrize(
+    ("name", "controls"),
+    [
+        ("word_relation", {"slider 0": ("slider", "layer (teacher ↔ student)"), "menu 0": ("slider", "view")}),
+        ("word_angles", {"slider 0": ("slider", "layer (teacher ↔ student)"), "menu 0": ("slider", "vertex")}),
+        ("layer_relation", {"menu 0": ("slider", "word")}),
+        ("attention", {"slider 0": ("slider", "layer (teacher ↔ student)")}),
+        (
+            "replay",
+            {
+                "slider 0": ("slider", "training step"),
+                "menu 0": ("slider", "layer"),
+                "menu 1 button 0": ("button", "▶ play"),
+                "menu 1 button 1": ("button", "❚❚ pause"),
+            },
+        ),
+        ("soft_targets", {"slider 0": ("slider", "temperature τ")}),
+        ("layer_path", {"legend 0": ("button", "0: [CLS]")}),
+    ],
+)
 def test_the_keyboard_reaches_every_control_by_its_name(opened, name, controls):
     page = opened(FIGURES[name](8))
     assert reach_all(page) == {control: (*words, "solid") for control, words in controls.items()}
@@ -164,7 +174,7 @@ def test_the_keyboard_works_slider_and_menu(opened):
     assert_shows(page, figure, 2, 1)
     slider.focus()
     for _ in range(2):
-        page.keyboard.press("ArrowLeft")        # faster than they are drawn: the last one counts
+        page.keyboard.press("ArrowLeft")  # faster than they are drawn: the last one counts
     page.wait_for_function("() => document.activeElement.getAttribute('aria-valuenow') === '0'")
     assert slider.get_attribute("aria-valuetext") == "0"
     assert_shows(page, figure, 0, 1)
@@ -172,10 +182,15 @@ def test_the_keyboard_works_slider_and_menu(opened):
 
 def test_every_menu_and_slider_of_any_figure_is_a_control(opened):
     """Two menus and two sliders with the methods that a reader's own figure may use."""
-    def steps(name):
-        return [{"label": f"{name} {size}", "method": "restyle", "args": [{f"marker.{name}": size}]} for size in (6, 12)]
 
-    figure = go.Figure(go.Scatter(x=[1, 2], y=[1, 2], mode="markers"), layout={"meta": {"alt": "dots"}, "title": "dots"})
+    def steps(name):
+        return [
+            {"label": f"{name} {size}", "method": "restyle", "args": [{f"marker.{name}": size}]} for size in (6, 12)
+        ]
+
+    figure = go.Figure(
+        go.Scatter(x=[1, 2], y=[1, 2], mode="markers"), layout={"meta": {"alt": "dots"}, "title": "dots"}
+    )
     figure.update_layout(
         sliders=[{"steps": steps("size"), "y": 0}, {"steps": steps("opacity"), "y": -0.3}],
         updatemenus=[{"buttons": steps("size"), "y": 1.2}, {"buttons": steps("line.width"), "name": "line", "y": 1}],
@@ -202,7 +217,7 @@ def test_play_and_pause_by_keyboard(opened):
     page.wait_for_timeout(900)
     assert at == page.evaluate(f"() => {PLOT}._fullLayout.sliders[0].active") < 3
     assert_shows(page, figure, at, 2)
-    page.locator("[data-control='slider 0']").focus()       # a hand on the slider while it plays stops it
+    page.locator("[data-control='slider 0']").focus()  # a hand on the slider while it plays stops it
     page.get_by_role("button", name="play").press("Enter")
     page.locator("[data-control='slider 0']").press("Home")
     page.wait_for_timeout(900)
@@ -216,7 +231,7 @@ def test_the_keyboard_hides_words_in_the_legend(opened):
     assert page.evaluate("() => document.activeElement.getAttribute('aria-label')") == "1: word0"
     page.keyboard.press(" ")
     hidden = f"() => {PLOT}._fullData.filter(trace => trace.visible === 'legendonly').map(trace => trace.legendgroup)"
-    assert page.evaluate(hidden) == ["1", "1"]              # the word's path in both panels
+    assert page.evaluate(hidden) == ["1", "1"]  # the word's path in both panels
     assert page.evaluate("() => document.activeElement.getAttribute('aria-pressed')") == "false"
     page.keyboard.press("Enter")
     assert page.evaluate(hidden) == []
@@ -249,24 +264,35 @@ def named_figures(bad) -> dict[str, list[go.Figure]]:
         "schedule": [f.schedule(line, lines, title=bad[0], x_title=bad[1], y_title=bad[2])],
         "growing_teacher": [f.growing_teacher([1, 2], [0.5, 1], line, [line, line], bad[:4])],
         "logit_path": [f.logit_path(line, line, {name: np.stack([line] * 4) for name in bad}, (0, 1), bad[:4])],
-        "curves": [f.curves(line, {name: [line, line + 0.1] for name in bad}, title=bad[0], x_title=bad[1], y_title=bad[2])],
+        "curves": [
+            f.curves(line, {name: [line, line + 0.1] for name in bad}, title=bad[0], x_title=bad[1], y_title=bad[2])
+        ],
         "checkpoint_search": [f.checkpoint_search(range(4), line, {name: [line] for name in bad})],
-        "sample_weights": [f.sample_weights(range(4), np.full((5, 4), 0.5), {name: np.ones(5, bool) for name in bad}, name=bad[0])],
+        "sample_weights": [
+            f.sample_weights(range(4), np.full((5, 4), 0.5), {name: np.ones(5, bool) for name in bad}, name=bad[0])
+        ],
         "memorised": [f.memorised(range(4), {name: np.zeros((2, 4), int) for name in bad}, [1, 1], [0, 0])],
         "landscape": [
             f.landscape(line, lines, title=bad[0]),
             f.landscape(line, {name: np.outer(line, line) for name in bad}, title=bad[0]),
         ],
         "probe_accuracy": [f.probe_accuracy(lines)],
-        "factor_shapes": [f.factor_shapes([{"a": (1, 1), "b": (2, 2), "parameters": 5, "flops": 9, "error": 0.1, "sigma": line[::-1] + 1}], of=bad[0])],
+        "factor_shapes": [
+            f.factor_shapes(
+                [{"a": (1, 1), "b": (2, 2), "parameters": 5, "flops": 9, "error": 0.1, "sigma": line[::-1] + 1}],
+                of=bad[0],
+            )
+        ],
         "picked_share": [f.picked_share([(1, [1, 1, 1, 1, 1])], bad)],
         "picked_copies": [f.picked_copies(bad[0], bad, [1, 2], np.ones((2, 5)), 1)],
         "rewrites": [f.rewrites([1, 2], [HOSTILE] * 2, [HOSTILE[::-1]] * 2)],
-        "tradeoff": [f.tradeoff(dict.fromkeys(bad, 1.0), dict.fromkeys(bad, (0.5, 0.4, 0.6)), x_title=bad[0], y_title=bad[1])],
+        "tradeoff": [
+            f.tradeoff(dict.fromkeys(bad, 1.0), dict.fromkeys(bad, (0.5, 0.4, 0.6)), x_title=bad[0], y_title=bad[1])
+        ],
     }
 
 
-NO_NAMES = {"disagreement", "layer_attention"}     # take numbers alone
+NO_NAMES = {"disagreement", "layer_attention"}  # take numbers alone
 NO_FIGURES = {"save", "table", "theme"}
 
 
@@ -280,12 +306,17 @@ def test_hostile_names_in_every_other_figure(page, tmp_path, shots):
     f = kd.figures
     figures = [figure for made in named_figures(HOSTILE[1:6]).values() for figure in made]
     kd.save(figures[0], tmp_path / "script_only.html", share_script=True)
-    parts = [figure.to_html(full_html=False, include_plotlyjs=False, auto_play=False) + str(f.table(figure)) for figure in figures]
+    parts = [
+        figure.to_html(full_html=False, include_plotlyjs=False, auto_play=False) + str(f.table(figure))
+        for figure in figures
+    ]
     (tmp_path / "all.html").write_text(
         f'<!DOCTYPE html><meta charset="utf-8"><script src="plotly.min.js"></script>{"".join(parts)}', encoding="utf-8"
     )
     page.goto((tmp_path / "all.html").as_uri())
-    page.wait_for_function("count => document.querySelectorAll('.js-plotly-plot .gtitle').length === count", arg=len(figures))
+    page.wait_for_function(
+        "count => document.querySelectorAll('.js-plotly-plot .gtitle').length === count", arg=len(figures)
+    )
     page.locator("summary").evaluate_all("nodes => nodes.forEach(node => node.click())")
     assert page.locator("svg a, img, table a").count() == 0
     assert page.locator("table", has_text="<b>bold</b>").count() >= 5
@@ -330,7 +361,9 @@ def test_two_figures_on_one_page_are_independent(page, tmp_path):
     box = rail.bounding_box()
     page.mouse.click(box["x"] + 8, box["y"] + box["height"] / 2)
     page.wait_for_timeout(300)
-    states = page.evaluate("() => [...document.querySelectorAll('.js-plotly-plot')].map(p => p._fullLayout.sliders[0].active)")
+    states = page.evaluate(
+        "() => [...document.querySelectorAll('.js-plotly-plot')].map(p => p._fullLayout.sliders[0].active)"
+    )
     assert states == [0, 2]
 
 

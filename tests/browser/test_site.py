@@ -12,7 +12,11 @@ from kdviz.explore.explorer import mimebundle
 from tests.browser.test_saved_figures import PLOT, assert_shows, pair
 from tests.unit.figures.made import HOSTILE
 
-FORMULA = r"Cost `$5`, then $\lVert u\rVert_2$ and" + "\n\n" + r"$$\cos(u, v) = \frac{\langle u, v\rangle}{\lVert u\rVert\,\lVert v\rVert}$$"
+FORMULA = (
+    r"Cost `$5`, then $\lVert u\rVert_2$ and"
+    + "\n\n"
+    + r"$$\cos(u, v) = \frac{\langle u, v\rangle}{\lVert u\rVert\,\lVert v\rVert}$$"
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +50,9 @@ def test_figures_move_and_formulas_are_drawn(opened, figure, shots):
     page.wait_for_function(f"() => {PLOT}._fullLayout.sliders[0].active === 0")
     page.wait_for_timeout(300)
     assert_shows(page, figure, 0, 0)
-    assert page.evaluate("() => [...document.querySelectorAll('.js-plotly-plot')].map(p => p._fullLayout.sliders[0].active)") == [0, 2]
+    assert page.evaluate(
+        "() => [...document.querySelectorAll('.js-plotly-plot')].map(p => p._fullLayout.sliders[0].active)"
+    ) == [0, 2]
     assert page.get_by_text("Open the lesson in JupyterLab").count() == 1
     assert page.get_by_role("group", name=figure.layout.meta["alt"]).count() == 2
     page.screenshot(path=shots / "site.png", full_page=True)

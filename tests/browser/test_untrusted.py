@@ -1,4 +1,4 @@
-"""An executed notebook from somebody else, opened without trust: every figure is there, moves, and says what it shows."""
+"""An executed notebook from somebody else, opened without trust: every figure is there, moves, says what it shows."""
 
 from __future__ import annotations
 
@@ -20,18 +20,22 @@ def test_without_trust_figures_live_and_tables_speak_for_frames(lab, page, shots
     figures = [FIGURES[name](8) for name in ("word_relation", "word_relation", "layer_path", "soft_targets")]
     # JupyterLab stores a picture as well
     bundles = [mimebundle(f) | Still().to_mimebundle(f.to_dict()) | {"image/png": PIXEL} for f in figures]
-    bundles[0] |= {WIDGET_MIME: {"model_id": "gone", "version_major": 2, "version_minor": 0}}       # an explorer
+    bundles[0] |= {WIDGET_MIME: {"model_id": "gone", "version_major": 2, "version_minor": 0}}  # an explorer
     bundles += [{"text/html": kd.explore.attention(pair(8, heads=4), view)._repr_html_()} for view in ("head", "model")]
-    cells = [nbformat.v4.new_code_cell("…", outputs=[nbformat.v4.new_output("display_data", data=data)]) for data in bundles]
+    cells = [
+        nbformat.v4.new_code_cell("…", outputs=[nbformat.v4.new_output("display_data", data=data)]) for data in bundles
+    ]
     lab.put("stranger.ipynb", cells)
     lab.open(page, "stranger.ipynb")
     page.locator(".jp-StatusItem-trust[title*='not trusted']").wait_for(timeout=PATIENCE)
-    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot[data-keyboard]').length === 4", timeout=PATIENCE)
+    page.wait_for_function(
+        "() => document.querySelectorAll('.js-plotly-plot[data-keyboard]').length === 4", timeout=PATIENCE
+    )
     for place, figure in enumerate(figures):
         plot = page.locator(".js-plotly-plot").nth(place)
         assert plot.get_attribute("aria-label") == figure.layout.meta["alt"]
         assert plot.locator(".gtitle").text_content()
-    for place in (0, 1):        # the explorer's controls need a kernel, its figure does not
+    for place in (0, 1):  # the explorer's controls need a kernel, its figure does not
         plot, figure = page.locator(".js-plotly-plot").nth(place), figures[place]
         plot.locator("[data-control='slider 0']").press("Home")
         page.wait_for_function("node => node._fullLayout.sliders[0].active === 0", arg=plot.element_handle())

@@ -44,6 +44,7 @@ def test_a_lesson_runs_within_memory_and_size_and_becomes_a_page(path, tmp_path,
 
 # ---- how it is stored ----------------------------------------------------------------------------------------------
 
+
 def stored_faults(notebook) -> list[str]:
     """What is wrong with a stored lesson; [] when nothing is."""
     wrong = []
@@ -124,17 +125,20 @@ def lesson(*cells: str, parameters: str = "seed = 0"):
     return book
 
 
-@pytest.mark.parametrize("cell, fault", [
-    ("import sys\nsys.path.insert(0, '..')", "sys.path is touched"),
-    ("%pip install torch", "not plain Python"),
-    ("!ls", "not plain Python"),
-    ("import requests", "imports requests"),
-    ("from urllib.request import urlopen", "imports urllib.request"),
-    ("a = 'https://example.org/data.csv'", "asks the network"),
-    ("open('/home/me/data.csv')", "absolute path"),
-    ("\n".join(["x = 1"] * 26), "has 26 lines"),
-    ("\n".join(f"import os as a{i}" for i in range(9)), "9 imports"),
-])
+@pytest.mark.parametrize(
+    "cell, fault",
+    [
+        ("import sys\nsys.path.insert(0, '..')", "sys.path is touched"),
+        ("%pip install torch", "not plain Python"),
+        ("!ls", "not plain Python"),
+        ("import requests", "imports requests"),
+        ("from urllib.request import urlopen", "imports urllib.request"),
+        ("a = 'https://example.org/data.csv'", "asks the network"),
+        ("open('/home/me/data.csv')", "absolute path"),
+        ("\n".join(["x = 1"] * 26), "has 26 lines"),
+        ("\n".join(f"import os as a{i}" for i in range(9)), "9 imports"),
+    ],
+)
 def test_the_eye_for_storage_notices(cell, fault):
     assert any(fault in found for found in stored_faults(lesson(cell)))
 
@@ -148,6 +152,7 @@ def test_the_eye_for_storage_notices_outputs_and_passes_a_clean_lesson():
 
 # ---- the runner ----------------------------------------------------------------------------------------------------
 
+
 def stored(book, folder: Path) -> Path:
     path = folder / "source.ipynb"
     nbformat.write(book, path)
@@ -157,8 +162,10 @@ def stored(book, folder: Path) -> Path:
 def test_the_runner_measures_the_kernel_and_its_children(tmp_path):
     """300 MB in the kernel and 200 MB in a process that it starts count together."""
     child = "import time; block = b'x' * 200_000_000; time.sleep(1.5)"
-    source = (f"import subprocess, sys\nblock = bytearray(b'x') * 300_000_000\n"
-              f"subprocess.run([sys.executable, '-c', {child!r}], check=True)\nprint('y' * 50_000)")
+    source = (
+        f"import subprocess, sys\nblock = bytearray(b'x') * 300_000_000\n"
+        f"subprocess.run([sys.executable, '-c', {child!r}], check=True)\nprint('y' * 50_000)"
+    )
     result = execute(stored(lesson(source), tmp_path), tmp_path / "done.ipynb")
     assert result.error == "" and (tmp_path / "done.ipynb").exists()
     assert 500 < result.peak_mb < 900
@@ -183,16 +190,22 @@ def test_the_runner_passes_parameters_and_refuses_unknown_ones(tmp_path):
     source = stored(lesson("assert seed == 7", parameters="seed = 0\nepochs = 2"), tmp_path)
     assert execute(source, tmp_path / "done.ipynb", {"seed": 7}).error == ""
     assert execute(source, tmp_path / "done.ipynb", {"sede": 7}).error == (
-        "unknown parameter sede; this lesson has: epochs, seed")
+        "unknown parameter sede; this lesson has: epochs, seed"
+    )
 
 
 def test_a_number_over_budget_is_named():
     assert Result("00", 90, 1200, 1024).over_budget() == []
-    assert Result("00", 91, 1201, 1025).over_budget() == ["seconds 91 > 90", "peak_mb 1201 > 1200", "size_kb 1025 > 1024"]
+    assert Result("00", 91, 1201, 1025).over_budget() == [
+        "seconds 91 > 90",
+        "peak_mb 1201 > 1200",
+        "size_kb 1025 > 1024",
+    ]
     assert BUDGET == {"seconds": 90, "peak_mb": 1200, "size_kb": 1024}
 
 
 # ---- the README's table --------------------------------------------------------------------------------------------
+
 
 def test_the_readme_leads_from_every_lesson_to_its_notebook_and_code():
     text = (ROOT / "README.md").read_text(encoding="utf-8")

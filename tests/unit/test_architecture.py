@@ -23,8 +23,9 @@ def sources() -> list[Path]:
 def tool(*words: str | Path, folder: Path = ROOT) -> subprocess.CompletedProcess:
     """Run a program of this environment on `folder`."""
     program = Path(sys.executable).parent / words[0]
-    return subprocess.run([program, *words[1:]], cwd=folder, env={"PATH": "", "PYTHONPATH": str(folder)},
-                          capture_output=True, text=True)  # fmt: skip
+    return subprocess.run(
+        [program, *words[1:]], cwd=folder, env={"PATH": "", "PYTHONPATH": str(folder)}, capture_output=True, text=True
+    )
 
 
 # ---- who imports whom ----------------------------------------------------------------------------------------------

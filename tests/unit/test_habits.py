@@ -103,8 +103,13 @@ def test_the_version_is_the_same_everywhere():
     headings = re.findall(r"^## \[(.+?)\]", changelog, flags=re.MULTILINE)
     assert headings[0] == "Unreleased" and kd.__version__ in headings
     assert set(re.findall(r"^### (\w+)", changelog, flags=re.M)) <= {
-        "Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"
-    }  # fmt: skip
+        "Added",
+        "Changed",
+        "Deprecated",
+        "Removed",
+        "Fixed",
+        "Security",
+    }
 
 
 def test_the_workflow_runs_the_readmes_command_on_every_python_that_is_promised():

@@ -22,7 +22,8 @@ from tests.unit.figures.test_contract import FIGURES, every_figure
 
 PLOTLY = "application/vnd.plotly.v1+json"
 CELLS = [
-    "import numpy as np\nimport kdviz as kd\nfigure = kd.figures.schedule(range(9), {'ψ': np.linspace(1, 0, 9)}, title='A schedule')\nfigure",
+    "import numpy as np\nimport kdviz as kd\n"
+    "figure = kd.figures.schedule(range(9), {'ψ': np.linspace(1, 0, 9)}, title='A schedule')\nfigure",
     "kd.figures.soft_targets([[2.0, 1.0, 0.5]], ['a', '<b>bold</b>', 'c'], names=['teacher'])",
     "import plotly.graph_objects as go\ngo.Figure(go.Scatter(y=[1, 2]))",
 ]
@@ -90,7 +91,10 @@ def test_a_curve_goes_through_its_points():
 
 def test_bars_stand_beside_each_other_on_zero():
     figure = kd.figures.soft_targets([[2.0, 0.0], [0.0, 2.0]], ["a", "b"])
-    one, other = ([tuple(map(float, re.findall(r"[\d.]+", bar))) for bar in path.get("d").split("M")[1:]] for path in drawn(figure)[0].findall(".//{*}path"))
+    one, other = (
+        [tuple(map(float, re.findall(r"[\d.]+", bar))) for bar in path.get("d").split("M")[1:]]
+        for path in drawn(figure)[0].findall(".//{*}path")
+    )
     assert len({foot for _, foot, _ in [*one, *other]}) == 1
     assert one[0][2] < one[1][2] and other[0][2] > other[1][2]  # SVG counts from the top
     assert one[0][0] < other[0][0] < one[1][0] < other[1][0]

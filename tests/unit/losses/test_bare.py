@@ -14,8 +14,17 @@ from kdviz import relations
 from kdviz.losses import contextual
 
 MISSING = (
-    "transformers", "datasets", "tokenizers", "plotly", "numba", "scipy", "sklearn", "pandas", "IPython", "ipywidgets"
-)  # fmt: skip
+    "transformers",
+    "datasets",
+    "tokenizers",
+    "plotly",
+    "numba",
+    "scipy",
+    "sklearn",
+    "pandas",
+    "IPython",
+    "ipywidgets",
+)
 LOSS = """
 import json, sys, warnings
 import torch

@@ -112,10 +112,14 @@ def test_relations_alone_draw_the_student_to_the_teacher():
 @pytest.mark.parametrize(
     "settings, told",
     [
-        ({"wr": "all"}, "wr='all'"), ({"window": 4}, "window=4"), ({"beta": -1}, "beta=-1"), ({"alpha": 2}, "alpha=2"),
-        ({"wr": None, "ltr": None, "relation_epochs": 1}, "nothing to train"), ({"temperature": 0}, "temperature=0"),
+        ({"wr": "all"}, "wr='all'"),
+        ({"window": 4}, "window=4"),
+        ({"beta": -1}, "beta=-1"),
+        ({"alpha": 2}, "alpha=2"),
+        ({"wr": None, "ltr": None, "relation_epochs": 1}, "nothing to train"),
+        ({"temperature": 0}, "temperature=0"),
     ],
-)  # fmt: skip
+)
 def test_ckd_names_an_impossible_setting(settings, told):
     with pytest.raises(ValueError, match=told):
         kd.CKD(**settings)

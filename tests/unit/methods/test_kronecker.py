@@ -27,9 +27,11 @@ def fields(generator, n=5, layers=3, width=4, heads=2):
         return torch.randn(2, *shape, generator=generator)
 
     return {
-        "hidden": random(layers + 1, n, width), "scores": random(layers, heads, n, n), "ffn": random(layers, n, width),
+        "hidden": random(layers + 1, n, width),
+        "scores": random(layers, heads, n, n),
+        "ffn": random(layers, n, width),
         "logits": random(3),
-    }  # fmt: skip
+    }
 
 
 class Batch:

@@ -101,9 +101,14 @@ def main() -> None:
 
 def run_once(folder, method) -> None:
     distill(
-        method, epochs=3, folder=folder, resume=True, checkpoint_every=2,
-        snapshots=["the film is great"], snapshot_every=3,
-    )  # fmt: skip
+        method,
+        epochs=3,
+        folder=folder,
+        resume=True,
+        checkpoint_every=2,
+        snapshots=["the film is great"],
+        snapshot_every=3,
+    )
 
 
 if __name__ == "__main__":
