@@ -70,11 +70,15 @@ class Comparison:
 
     table: pd.DataFrame
 
-    def plot(self, split: str = "test"):
-        """Dots with intervals, a plotly figure. ValueError for a split that no run was scored on."""
+    def plot(self, split: str | None = None):
+        """Dots with intervals, a plotly figure of one split (test, where there is one); of paired differences a forest.
+
+        Raises ValueError for a split that no run was scored on.
+        """
         from kdviz.figures.runs import comparison_figure
 
         known = list(dict.fromkeys(self.table["split"]))
+        split = split or ("test" if "test" in known else known[0])
         if split not in known:
             raise ValueError(f"no run was scored on {split!r}; choose among {', '.join(known)}")
         return comparison_figure(self.table, split)

@@ -21,7 +21,7 @@ COMMANDS = {
     "cache rm": ("kdviz.cli.cache_rm", "delete what teachers left on disk"),
     "doctor": ("kdviz.cli.doctor", "say what is installed, cached, missing, and how to mend it"),
     "run notebooks": ("kdviz.course.notebooks", "execute lessons; print time, peak memory and size; fail over budget"),
-    "run student-notebooks": ("kdviz.course.student", "write the lessons without solutions, or as nbgrader's source"),
+    "run student-notebooks": ("kdviz.course.versions", "write the lessons without solutions, or as nbgrader's source"),
     "run results": ("kdviz.cli.results", "make the recorded tables, or make some of their rows again"),
     "run attacks": ("data.make.attacks", "attack students, pool the texts that fooled them for the recorded tables"),
     "run site": ("docs.site.build", "write the executed lessons as pages that need no network and no kernel"),

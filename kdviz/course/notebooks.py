@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,14 +57,10 @@ def resident_mb(process) -> float:
     import psutil
 
     total = 0
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):  # the process itself may have ended
         for child in process.children(recursive=True):
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):  # or a child, between the two looks
                 total += child.memory_info().rss
-            except psutil.NoSuchProcess:  # ended between the two looks
-                continue
-    except psutil.NoSuchProcess:
-        return 0.0
     return total / 1e6
 
 
@@ -75,33 +73,25 @@ def execute(notebook: Path, target: Path, parameters: dict | None = None) -> Res
 
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(f".{os.getpid()}.failed.ipynb")
-    command = [sys.executable, "-c", WORKER, str(notebook), str(partial), json.dumps(parameters or {}),
-               str(notebook.parent)]
+    command = [sys.executable, "-c", WORKER, notebook, partial, json.dumps(parameters or {}), notebook.parent]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "JUPYTER_PREFER_ENV_PATH": "1"}
     start, peak, error = time.monotonic(), 0.0, ""
-    words = target.with_suffix(f".{os.getpid()}.log")
-    with open(words, "w+", encoding="utf-8") as log, subprocess.Popen(
-        command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
-    ) as worker:
-        family = psutil.Process(worker.pid)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
+        worker = psutil.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
         try:
-            while worker.poll() is None:
-                peak = max(peak, resident_mb(family))
+            while worker.poll() is None and not error:
+                peak = max(peak, resident_mb(worker))
                 if time.monotonic() - start > GIVE_UP_AFTER:
                     error = f"no end after {GIVE_UP_AFTER} s"
-                    break
                 time.sleep(SAMPLE_EVERY)
         finally:  # also on Ctrl-C: leave no kernel behind
             if worker.poll() is None:
-                for process in [*family.children(recursive=True), family]:
+                for process in [*worker.children(recursive=True), worker]:
                     process.kill()
-        seconds = time.monotonic() - start
-        worker.wait()
+        seconds, status = time.monotonic() - start, worker.wait()
         log.seek(0)
-        said = log.read().strip()
-    words.unlink()
-    if worker.returncode and not error:
-        error = said.splitlines()[-1] if said else f"papermill ended with status {worker.returncode}"
+        lines = log.read().strip().splitlines() or [f"papermill ended with status {status}"]
+    error = error or (lines[-1] if status else "")
     size = partial.stat().st_size / 1024 if partial.exists() else 0.0
     if partial.exists():
         os.replace(partial, target.with_suffix(".failed.ipynb") if error else target)
@@ -109,7 +99,7 @@ def execute(notebook: Path, target: Path, parameters: dict | None = None) -> Res
 
 
 def parameter(text: str) -> tuple[str, object]:
-    """"epochs=2" -> ("epochs", 2): the value is JSON where it can be, else text."""
+    """ "epochs=2" -> ("epochs", 2): the value is JSON where it can be, else text."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, e.g. epochs=1")
@@ -121,8 +111,15 @@ def parameter(text: str) -> tuple[str, object]:
 
 def add_arguments(parser) -> None:
     parser.add_argument("names", nargs="*", help="parts of lesson names, e.g. 02 or word_relation (default: all)")
-    parser.add_argument("-p", "--parameter", type=parameter, action="append", default=[], metavar="NAME=VALUE",
-                        help="a parameter other than its default; an unknown name is an error")
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        type=parameter,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter other than its default; an unknown name is an error",
+    )
 
 
 def run(args) -> int:
@@ -138,8 +135,10 @@ def run(args) -> int:
             print(f"{name} ...", end="\r", flush=True)
         result = execute(lessons[name], root / "build" / "notebooks" / f"{name}.ipynb", dict(args.parameter))
         problems = [result.error] if result.error else result.over_budget()
-        print(f"{name:<32}{result.seconds:>9.1f}{result.peak_mb:>9.0f}{result.size_kb:>8.0f}  {'; '.join(problems)}",
-              flush=True)
+        print(
+            f"{name:<32}{result.seconds:>9.1f}{result.peak_mb:>9.0f}{result.size_kb:>8.0f}  {'; '.join(problems)}",
+            flush=True,
+        )
         table[name] = {key: value for key, value in asdict(result).items() if key != "lesson"}
         failed += [name] * bool(problems)
     keep(root / "build" / "notebooks.json", table, everything=not args.names)

@@ -1,4 +1,4 @@
-"""Versions of a lesson made from the stored one: for students, for nbgrader, and solved (for tests).
+"""kdviz run student-notebooks: versions of a lesson made from the stored one, for students, nbgrader, and tests.
 
 A stored lesson is the instructor's. An exercise is three cells in a row: the stub (tag ``exercise``, metadata
 ``{"kdviz": {"exercise": name}}``), its check, and the solution (tag ``solution``). The other versions follow from
@@ -10,9 +10,11 @@ from __future__ import annotations
 import ast
 import copy
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from kdviz.disk import write_whole
+from kdviz.paths import clone
 
 POINTS = 1  # nbgrader points of one exercise
 
@@ -46,7 +48,7 @@ def solved(notebook: dict) -> dict:
 
 
 def nbgrader(notebook: dict) -> dict:
-    """The instructor's source for ``nbgrader generate_assignment``: solutions between marks, checks that give points."""
+    """The source for ``nbgrader generate_assignment``: solutions between marks, checks that give points."""
     notebook = _blank(notebook)
     for name, stub, check, solution in exercise_cells(notebook):
         head, dots, tail = _source(stub).rpartition("    ...")
@@ -74,11 +76,31 @@ def write(flavour: str, lessons: Path, target: Path) -> list[Path]:
     written = []
     for path in sorted(lessons.glob("*.ipynb")):
         made = FLAVOURS[flavour](json.loads(path.read_text(encoding="utf-8")))
-        out, half = target / path.name, target / f".{path.name}.part"
-        half.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(half, out)
-        written.append(out)
+        written.append(target / path.name)
+        write_whole(written[-1], (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
     return written
+
+
+def add_arguments(parser) -> None:
+    parser.add_argument(
+        "--flavour",
+        choices=sorted(FLAVOURS),
+        default="student",
+        help="student: without solutions; nbgrader: source for nbgrader generate_assignment; "
+        "solved: every solution in its stub's place (default: student)",
+    )
+    parser.add_argument("--out", type=Path, help="folder to write into (default: build/<flavour>)")
+
+
+def run(args) -> int:
+    root = clone()
+    out = args.out or root / "build" / args.flavour
+    try:
+        written = write(args.flavour, root / "notebooks", out)
+    except ValueError as error:
+        raise SystemExit(f"kdviz: {error}") from error
+    print(f"{len(written)} lessons, {args.flavour} version, in {out}")
+    return 0
 
 
 def _tags(cell: dict) -> list[str]:
@@ -105,6 +127,13 @@ def _body(source: str) -> list[str]:
 
 
 def _grading(grade_id: str, *, solution: bool = False, grade: bool = False, points: int | None = None) -> dict:
-    settings = {"schema_version": 3, "grade_id": grade_id, "solution": solution, "grade": grade,
-                "locked": grade, "task": False, "cell_type": "code"}
+    settings = {
+        "schema_version": 3,
+        "grade_id": grade_id,
+        "solution": solution,
+        "grade": grade,
+        "locked": grade,
+        "task": False,
+        "cell_type": "code",
+    }
     return settings if points is None else settings | {"points": points}

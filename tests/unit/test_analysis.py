@@ -119,6 +119,13 @@ def test_paired_differences_get_the_four_verdicts():
     assert (lower["better"], lower["worse"]) == ("the opposite is seen", "seen here")
 
 
+def test_paired_differences_are_drawn_around_nothing():
+    table = with_differences(better=[0.10, 0.12, 0.11, 0.09, 0.10]).assign(traps=lambda rows: rows["test"])
+    figure = kd.compare(table, paired="KD", split="traps").plot()
+    assert figure.data[0].x[0] == pytest.approx(10.4) and "KD" in figure.layout.title.text
+    assert "better +10.4 (seen here)" in figure.layout.meta["alt"]
+
+
 def test_luck_that_seeds_share_drops_out_of_a_difference():
     found = kd.compare(with_differences(same=[0.0] * 5, up=[0.01] * 5), paired="KD").table.set_index("method")
     assert found["verdict"].to_dict() == {"same": "no difference of more than 0", "up": "seen here"}
