@@ -300,6 +300,24 @@ def test_feature_losses(loss):
     close(FEATURES["hidden_mse"](*filled, mask), FEATURES["hidden_mse"](s, t, mask))
 
 
+@pytest.mark.parametrize("loss", FEATURES.values(), ids=FEATURES)
+def test_the_teacher_receives_no_gradient(loss):
+    torch.manual_seed(0)
+    s, t = (torch.randn(4, 5, 6, requires_grad=True) for _ in "st")
+    loss(s, t, torch.ones(4, 5)).backward()
+    assert s.grad.abs().sum() > 0 and t.grad is None
+
+
+@pytest.mark.parametrize("case", WORD_LOSSES + LAYER_LOSSES, ids=name)
+def test_relations_of_the_teacher_receive_no_gradient_and_the_finer_type_counts(case):
+    torch.manual_seed(0)
+    s = torch.randn(2, 3, 7, 4, requires_grad=True)
+    t = torch.randn(2, 3, 7, 5, dtype=torch.double, requires_grad=True)
+    loss = value(case, s, t, torch.ones(2, 7))
+    loss.backward()
+    assert loss.dtype == torch.float64 and s.grad.abs().sum() > 0 and t.grad is None
+
+
 def test_minilm_v1_is_attention_plus_values():
     torch.manual_seed(0)
     s, t = torch.randn(2, 3, 5, 5).softmax(-1), torch.randn(2, 3, 5, 5).softmax(-1)
