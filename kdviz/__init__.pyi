@@ -49,6 +49,7 @@ from .models.students import build_student as build_student
 from .models.teachers import load_teacher as load_teacher
 from .states import States as States, encode as encode
 from .training.distill import distill as distill
+from .training.measure import measure as measure
 from .training.run import Run as Run
 
 __version__: str

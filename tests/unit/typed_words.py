@@ -21,4 +21,5 @@ def a_lesson() -> None:
     kd.check.run("cosine", kd.relations.cosine)
     kd.recorded("methods", "reviews", 0.05)
     kd.compare([run])
+    kd.figures.measured(kd.measure({"student": student}, ["a text"], task))
     kd.save(kd.figures.word_relation(states), Path("figure.html"))

@@ -6,6 +6,7 @@ import html
 import re
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
@@ -44,6 +45,15 @@ def picks(tokens):
     return kd.figures.picked_copies("a text", copies, range(0, 90, 3), badness, 2)
 
 
+def costs(tokens):
+    """A table as kd.measure makes it, a model a token."""
+    names = [f"model {k}" for k in range(tokens)] if isinstance(tokens, int) else list(tokens)
+    columns = {"megabytes": 9.0, "ms_1": 2.0, "ms_1_spread": 0.2}
+    columns |= {"accuracy": 0.8, "accuracy_low": 0.78, "accuracy_high": 0.82}
+    scale = 1 + np.arange(len(names)) / len(names)
+    return pd.DataFrame({name: value * (scale if value > 1 else 1 / scale) for name, value in columns.items()}, names)
+
+
 FIGURES = {
     "word_relation": lambda tokens: kd.figures.word_relation(pair(tokens)),
     "word_relation_one": lambda tokens: kd.figures.word_relation(make_states(tokens=tokens)),
@@ -62,6 +72,7 @@ FIGURES = {
     ),
     "rewrites": lambda tokens: kd.figures.rewrites(*rewritten(tokens)),
     "disagreement": lambda tokens: kd.figures.disagreement(*climbs(60)),
+    "measured": lambda tokens: kd.figures.measured(costs(tokens)),
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)
 
@@ -150,9 +161,11 @@ def test_tokens_can_be_read_back_literally(name):
         labels = [row[0] for row in FIGURES[name](HOSTILE).data[0].text]
     elif name == "disagreement":  # it shows no tokens
         return
+    elif name == "measured":
+        labels = [trace.name.rpartition(",")[0] for trace in FIGURES[name](HOSTILE).data]
     else:
         labels = list(FIGURES[name](HOSTILE).layout.xaxis.ticktext)
-    longest = {"soft_targets": 24, "picked_copies": 60}.get(name, 14)
+    longest = {"soft_targets": 24, "picked_copies": 60, "measured": 40}.get(name, 14)
     expected = [kd.theme.visible(token) for token in HOSTILE]
     expected = [token if len(token) <= longest else token[: longest - 1] + "…" for token in expected]
     assert [html.unescape(label) for label in labels] == expected
@@ -185,9 +198,8 @@ def test_the_slider_changes_the_data_and_nothing_else(name):
 
 @every_figure
 def test_notes_of_the_states_are_shown(name):
-    if name in ("soft_targets", "word_relation_one", "rewrites", "disagreement", "picked_copies") or name.startswith(
-        "replay"
-    ):
+    of_no_states = ("soft_targets", "word_relation_one", "rewrites", "disagreement", "picked_copies", "measured")
+    if name in of_no_states or name.startswith("replay"):
         return
     note = "cut to 128 of 2,310 tokens <b>"
     figure = {
