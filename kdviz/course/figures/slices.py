@@ -38,8 +38,9 @@ def landscape(radii, losses, *, title: str = "The loss around each model") -> go
 
 def _contours(radii, arrays, title) -> go.Figure:
     values = np.stack(list(arrays.values()))
+    names = [theme.text(theme.shortened(name, 60 // len(arrays))) for name in arrays]
     low, high = float(values.min()), float(np.quantile(values, 0.95))
-    figure = make_subplots(1, len(arrays), subplot_titles=[theme.text(name) for name in arrays], shared_yaxes=True)
+    figure = make_subplots(1, len(arrays), subplot_titles=names, shared_yaxes=True)
     levels = {"start": low, "end": high, "size": (high - low) / 12}
     for place, grid in enumerate(values, 1):
         surface = go.Contour(x=radii, y=radii, z=theme.compact(grid), coloraxis="coloraxis", contours=levels)
