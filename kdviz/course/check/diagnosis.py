@@ -238,7 +238,7 @@ def _wrong_numbers(given: list[torch.Tensor], right: list[torch.Tensor], place: 
 def _factor(given: list[torch.Tensor], right: list[torch.Tensor]) -> str:
     """Words for one factor between all numbers of an answer and the right ones; empty when there is none.
 
-    A single number always is a multiple of another: a factor is believed when two cases or more agree on it.
+    A single number always is a multiple of another: a factor is believed when all cases agree on it.
     """
     ratios = []
     for one, other in zip(given, right):
@@ -249,11 +249,11 @@ def _factor(given: list[torch.Tensor], right: list[torch.Tensor]) -> str:
         if not (_close(ratio, ratio[:1].expand_as(ratio)) and _close(one[~large], other[~large])):
             return ""
         ratios.append(ratio.flatten()[0])
-    if len(ratios) > 1 and _close(torch.stack(ratios), ratios[0].expand(len(ratios))):
+    if _close(torch.stack(ratios), ratios[0].expand(len(ratios))):
         if _close(ratios[0], -torch.ones_like(ratios[0])):
             return "the sign of every number is turned round."
         return f"every number is {ratios[0]:.4g} × what it should be: look for a missing or an extra factor or divisor."
-    if len(ratios) > 1 and min(one.numel() for one in given) > 2:
+    if min(one.numel() for one in given) > 2:
         return "all numbers are off by one factor, another one in every case: what do you multiply with, or divide by?"
     return ""
 
