@@ -68,6 +68,9 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nkdviz: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # `kdviz … | head`: whoever read has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         if os.environ.get("KDVIZ_DEBUG"):
             raise

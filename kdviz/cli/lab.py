@@ -76,7 +76,11 @@ def lessons_of(args) -> Path:
     if in_clone() and (args.into is None or args.into.resolve() == lessons_dir()):
         return lessons_dir()
     folder = (args.into or Path("notebooks")).resolve()
-    changed = copy_lessons(folder)
+    try:
+        changed = copy_lessons(folder)
+    except OSError as error:
+        fix = "name a folder that you can write to: kdviz lab --into FOLDER"
+        raise SystemExit(f"kdviz: the lessons cannot be copied into {folder} ({error.strerror}); {fix}") from error
     print(f"The lessons are in {folder}.")
     if changed:
         print(f"Kept as you changed them: {', '.join(changed)} (rename one to get it fresh).")

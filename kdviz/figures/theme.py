@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import os
 import re
 import unicodedata
@@ -63,15 +62,16 @@ def look() -> str:
 
 
 def _look_of_lab() -> str:
-    """Read the theme that the user picked in JupyterLab's settings; light when there is no such choice."""
-    folder = os.environ.get("JUPYTERLAB_SETTINGS_DIR")
-    config = os.environ.get("JUPYTER_CONFIG_DIR", Path.home() / ".jupyter")
-    folder = Path(folder) if folder else Path(config) / "lab" / "user-settings"
-    file = folder / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
-    if not file.is_file():
+    """Read the theme that the user picked in JupyterLab's settings; light when no such choice can be read."""
+    config = Path(os.environ.get("JUPYTER_CONFIG_DIR") or os.path.expanduser("~/.jupyter"))  # also without a home
+    folder = Path(os.environ.get("JUPYTERLAB_SETTINGS_DIR") or config / "lab" / "user-settings")
+    try:
+        file = folder / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
+        stored = file.read_text(encoding="utf-8", errors="replace")  # the user's own file, in whatever state it is
+    except OSError:
         return "light"
-    found = re.search(r'(?:^|[{,])\s*"theme"\s*:\s*("(?:[^"\\]|\\.)*")', file.read_text(encoding="utf-8"), re.MULTILINE)
-    return "dark" if found and "dark" in json.loads(found[1]).lower() else "light"
+    found = re.search(r'(?:^|[{,])\s*"theme"\s*:\s*"((?:[^"\\]|\\.)*)"', stored, re.MULTILINE)
+    return "dark" if found and "dark" in found[1].lower() else "light"
 
 
 def colour(role: str) -> str:

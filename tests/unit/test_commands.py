@@ -113,6 +113,12 @@ def test_lab_does_not_touch_files_that_were_there_before(wheel_of_two, capsys):
     assert Path("notebooks/00_start_here.ipynb").read_text() == LESSON
 
 
+def test_lab_says_where_lessons_cannot_be_copied_and_what_to_do(wheel_of_two):
+    Path("taken").touch()
+    with pytest.raises(SystemExit, match=r"cannot be copied into .*taken \(File exists\); .*kdviz lab --into FOLDER"):
+        lab.command(parse("lab", "--into", "taken"))
+
+
 def test_folders_are_found_in_a_clone_in_a_wheel_and_where_the_reader_says(little_clone, monkeypatch, tmp_path):
     (little_clone / "data").mkdir()
     monkeypatch.delenv("KDVIZ_DATA", raising=False)
@@ -365,6 +371,21 @@ def test_a_wrong_chromium_setting_is_not_passed_over(monkeypatch, tmp_path):
     monkeypatch.delenv("KDVIZ_CHROMIUM")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert chromium.find_chromium() == str(program)
+
+
+def test_a_reader_of_the_output_may_leave_early():
+    """`kdviz --help | head -0` and the like: no traceback, no failure."""
+    code = (
+        "import sys; from kdviz.cli import doctor, main; doctor.CHECKS = (doctor.machine,); sys.exit(main(['doctor']))"
+    )
+    read, write = os.pipe()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_ctrl_c_ends_with_a_word(monkeypatch, capsys):

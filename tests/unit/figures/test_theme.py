@@ -106,6 +106,9 @@ def test_figures_take_the_look_that_is_chosen(look, teacher):
         ('{"theme": "JupyterLab Light"}', "light"),
         ('{"adaptive-theme": false, "theme": "JupyterLab Dark"}', "dark"),
         ('{\n  // "theme": "JupyterLab Dark"\n}', "light"),
+        ('{"theme": "JupyterLab Dark \\x"}', "dark"),  # an escape that JSON does not know
+        (b'{"font": "\xe4", "theme": "JupyterLab Dark"}', "dark"),  # saved as cp1252
+        ('{"theme": 1,,', "light"),
         ("", "light"),
         (None, "light"),
     ],
@@ -116,8 +119,19 @@ def test_auto_follows_the_theme_of_jupyterlab(tmp_path, monkeypatch, stored, exp
     if stored is not None:
         folder = tmp_path / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
         folder.mkdir(parents=True)
-        (folder / "themes.jupyterlab-settings").write_text(stored, encoding="utf-8")
+        stored = stored if isinstance(stored, bytes) else stored.encode()
+        (folder / "themes.jupyterlab-settings").write_bytes(stored)
     assert theme.look() == expected
+
+
+def test_auto_is_light_where_settings_cannot_be_read(tmp_path, monkeypatch):
+    (tmp_path / "lab").write_text("a file where a folder is expected")
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
+    monkeypatch.delenv("JUPYTERLAB_SETTINGS_DIR", raising=False)
+    assert theme.look() == "light"
+    monkeypatch.delenv("JUPYTER_CONFIG_DIR")
+    monkeypatch.delenv("HOME", raising=False)
+    assert theme.look() in ("light", "dark")
 
 
 def test_an_unknown_look_is_refused():
