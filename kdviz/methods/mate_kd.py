@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from kdviz.losses import logits
 from kdviz.methods.base import Method, Phase
+from kdviz.models.tokenizers import ids_of
 
 TEXTS = 4  # rewritten texts that are kept of a run, for its picture
 
@@ -36,7 +37,9 @@ class Generator(nn.Module):
 
 def readable(model) -> Tensor:
     """(V,) bool on the CPU: the words that the model has a vector of its own for, special tokens left out."""
-    known = ~model.unseen(torch.arange(len(model.tokenizer), device=model.device)).cpu()
+    ids = torch.arange(ids_of(model.tokenizer), device=model.device)
+    known = torch.isin(ids, ids.new_tensor(list(model.tokenizer.get_vocab().values()))) & ~model.unseen(ids)
+    known = known.cpu()
     known[list(model.tokenizer.all_special_ids)] = False
     return known
 

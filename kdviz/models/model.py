@@ -6,7 +6,6 @@ import functools
 import hashlib
 import importlib
 import json
-import zlib
 from pathlib import Path
 
 import torch
@@ -60,7 +59,6 @@ class Model(Module):
             rows = torch.full((ids_of(tokenizer),), self.vocabulary.index(unknown))
             rows[list(self.vocabulary)] = torch.arange(len(self.vocabulary))
         self.register_buffer("rows", rows, persistent=False)
-        self._hashed = None, ""  # CRC-32 and SHA-256 of the last fingerprint
 
     @property
     def device(self) -> torch.device:
@@ -145,20 +143,12 @@ class Model(Module):
         return "" if self.tokenizer is None else tokenizer_sha256(self.tokenizer)
 
     def fingerprint(self) -> str:
-        """SHA-256 of weights, vocabulary and tokenizer: equal when two models compute the same.
-
-        Every run asks for it, so the last one is kept; a CRC-32, ten times as quick, says whether anything changed.
-        """
-        parts = [f"{self.tokenizer_sha256} {self.vocabulary} {self.network.settings()}".encode()]
+        """SHA-256 of weights, vocabulary and tokenizer: equal when two models compute the same."""
+        digest = hashlib.sha256(f"{self.tokenizer_sha256} {self.vocabulary} {self.network.settings()}".encode())
         for name, tensor in sorted(self.state_dict().items()):
-            parts += [name.encode(), tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()]
-        check = functools.reduce(lambda value, part: zlib.crc32(part, value), parts, 0)
-        if self._hashed[0] != check:
-            digest = hashlib.sha256()
-            for part in parts:
-                digest.update(part)
-            self._hashed = check, digest.hexdigest()
-        return self._hashed[1]
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
 
     def save(self, folder) -> Path:
         """Write weights (safetensors) and settings (JSON) so that an interruption leaves the former version whole.

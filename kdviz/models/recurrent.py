@@ -45,10 +45,9 @@ class _Layered(Network):
         )
 
     def settings(self) -> dict:
-        return {
-            "words": self.embedding.num_embeddings, "layers": self.layers, "width": self.width, "classes": self.classes,
-            "pad": self.embedding.padding_idx, "dropout": self.dropout.p,
-        }  # fmt: skip
+        words, pad = self.embedding.num_embeddings, self.embedding.padding_idx
+        sizes = {"words": words, "layers": self.layers, "width": self.width, "classes": self.classes}
+        return sizes | {"pad": pad, "dropout": self.dropout.p}
 
 
 class BiLSTM(_Layered):

@@ -72,10 +72,8 @@ class Transformer(Network):
         sides = {self.width, self.intermediate}
         wide = [name for name, weight in weights.items() if weight is not None and sides == {*weight.shape}]
         self.ffn = wide[-1] if wide else None  # the last matrix between both widths, the one that narrows
-        offers = {
-            "logits": self.classifies, "hidden": True, "attentions": not self.local, "scores": self.watched,
-            "qkv": self.watched, "ffn": self.ffn is not None,
-        }  # fmt: skip
+        offers = {"hidden": True, "attentions": not self.local, "scores": self.watched, "qkv": self.watched}
+        offers |= {"logits": self.classifies, "ffn": self.ffn is not None}
         self.fields = frozenset(name for name, offered in offers.items() if offered)
         # positions that start after the padding id, as RoBERTa's do: so many rows of their table are never reached
         padding = [

@@ -13,6 +13,7 @@ from kdviz.data import swaps
 from kdviz.data.task import Task
 from kdviz.models.model import Model
 from kdviz.models.teachers import load_teacher
+from kdviz.models.tokenizers import ids_of
 from kdviz.states import encode
 
 RULE, BOUND = "rule", "bound"
@@ -100,7 +101,7 @@ def neighbours(
     """
     if not 0 < like <= 1:
         raise ValueError(f"like={like}: the least cosine of a neighbour, above 0 and up to 1")
-    tokens = [model.tokenizer.convert_ids_to_tokens(i) for i in range(len(model.tokenizer))]
+    tokens = [model.tokenizer.convert_ids_to_tokens(i) or "" for i in range(ids_of(model.tokenizer))]
     usable = np.array(
         [token.isascii() and token.isalpha() and len(token) >= SHORTEST and token not in closed for token in tokens]
     )

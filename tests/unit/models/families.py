@@ -82,10 +82,32 @@ def save_family(folder: Path, kind: str, labels=("bad", "good"), padding_side="r
     return Path(folder)
 
 
-NAMES = dict(zip(FAMILIES, (
-    "BERT", "RoBERTa", "DistilBERT", "ELECTRA", "ALBERT", "DeBERTa", "DeBERTa-v2, -v3", "XLM-R", "MPNet", "ModernBERT",
-    "CamemBERT", "BigBird", "Longformer", "RemBERT", "data2vec (text)", "GPT-2", "LLaMA", "Qwen2",
-), strict=True))  # fmt: skip
+NAMES = dict(
+    zip(
+        FAMILIES,
+        (
+            "BERT",
+            "RoBERTa",
+            "DistilBERT",
+            "ELECTRA",
+            "ALBERT",
+            "DeBERTa",
+            "DeBERTa-v2, -v3",
+            "XLM-R",
+            "MPNet",
+            "ModernBERT",
+            "CamemBERT",
+            "BigBird",
+            "Longformer",
+            "RemBERT",
+            "data2vec (text)",
+            "GPT-2",
+            "LLaMA",
+            "Qwen2",
+        ),
+        strict=True,
+    )
+)
 REMARKS = {
     "big_bird": "always with full attention, as transformers reads texts of up to some 700 tokens",
     "longformer": "attention in windows is no words × words",

@@ -60,6 +60,10 @@ def test_it_equals_transformers_own(folders, kind):
     found = assert_same(model, folders[kind], kind, batch_of(model, [LONG, SHORT]))
     n = found.hidden.shape[2]
     assert found.logits.std() > 1e-3 and found.ffn.shape == (2, 3, n, 16)
+    words = torch.nn.functional.one_hot(batch_of(model, [LONG, SHORT])["input_ids"]).float()
+    ids = torch.arange(words.shape[-1])
+    mixed = model(None, batch_of(model, [LONG, SHORT])["attention_mask"], one_hot=words, words=ids).logits
+    assert_close(mixed, found.logits, atol=1e-5, rtol=1e-5)
     if found.scores is not None:
         assert found.scores.shape == (2, 3, 2, n, n) and found.values.shape == (2, 3, 2, n, 8)
         assert_close(found.scores, found.queries @ found.keys.mT * 8**-0.5)

@@ -62,10 +62,10 @@ def test_classes_of_any_family_are_put_in_the_order_of_the_task(tmp_path, task, 
     assert_close(kd.encode(own, "the film").logits.flip(1), kd.encode(for_task, "the film").logits)
 
 
-@pytest.mark.parametrize("changes, kind", [
-    ({"problem_type": "multi_label_classification"}, "multi-label"),
-    ({"problem_type": "regression"}, "regression"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes, kind",
+    [({"problem_type": "multi_label_classification"}, "multi-label"), ({"problem_type": "regression"}, "regression")],
+)
 def test_heads_of_another_kind_are_refused_by_their_kind(tmp_path, task, changes, kind):
     folder = save_tiny(tmp_path / "m")
     change(folder / "config.json", **changes)
@@ -97,15 +97,22 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path):
 
 OTHERS = {
     "bart": {
-        "d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 32, "eos_token_id": 4,
-        "decoder_layers": 2, "decoder_attention_heads": 2, "decoder_ffn_dim": 32, "max_position_embeddings": 24,
+        "d_model": 16,
+        "encoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "encoder_ffn_dim": 32,
+        "eos_token_id": 4,
+        "decoder_layers": 2,
+        "decoder_attention_heads": 2,
+        "decoder_ffn_dim": 32,
+        "max_position_embeddings": 24,
     },
     "xlnet": {"d_model": 16, "n_layer": 2, "n_head": 2, "d_inner": 32},
     "funnel": {"d_model": 16, "n_head": 2, "d_head": 8, "d_inner": 32, "block_sizes": [1, 1]},
     "fnet": {"hidden_size": 16, "num_hidden_layers": 2, "intermediate_size": 32, "tpu_short_seq_length": 24},
     "canine": ENCODER,
     "convbert": ENCODER | {"embedding_size": 16},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", OTHERS)
