@@ -58,11 +58,11 @@ def whole(texts):
     times = seconds({name: lambda n=n: n(ids, mask, None, None, want) for name, n in networks.items()})
     config = BertConfig(**{key: value for key, value in CONFIG.items() if key != "model_type"})
     for name, factor in (("dense", None), ("x8", 8), ("x21", 21)):
-        told = kronecker.cost(config, factor, tokens=TOKENS)
-        rate = texts * told.total_flops / times[name] / 1e9
+        report = kronecker.cost(config, factor, tokens=TOKENS)
+        rate = texts * report.total_flops / times[name] / 1e9
         print(
-            f"{texts:>3} texts  {name:<6}{times[name] * 1e3:8.1f} ms  {told.total / 1e6:6.2f} M weights"
-            f"{texts * told.total_flops / 1e9:8.2f} GFLOP {rate:7.1f} GFLOP/s"
+            f"{texts:>3} texts  {name:<6}{times[name] * 1e3:8.1f} ms  {report.total / 1e6:6.2f} M weights"
+            f"{texts * report.total_flops / 1e9:8.2f} GFLOP {rate:7.1f} GFLOP/s"
         )
     return times
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from torch.testing import assert_close
 
 import kdviz as kd
 from tests.unit.models.conftest import tiny_task
+from tests.unit.models.families import save_family
 
 
 def test_shape_labels_and_role(task):
@@ -126,3 +128,15 @@ def test_init_from_what_is_no_transformer_is_refused(task):
 def test_impossible_shapes_are_refused(task, shape, message):
     with pytest.raises(ValueError, match=message):
         kd.build_student(task, **shape)
+
+
+def test_positions_that_count_from_the_padding_id_stay_where_they_are(task, tmp_path):
+    """A token before the padding token occurs nowhere; were it dropped, all positions would shift."""
+    folder = save_family(tmp_path, "roberta", pad_token_id=5)
+    rules = json.loads((folder / "tokenizer_config.json").read_text()) | {"pad_token": "[MASK]"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(rules))
+    teacher = kd.load_teacher(folder)
+    assert teacher.tokenizer.pad_token_id == 5 and teacher.max_length == 20
+    student = kd.build_student(task, hidden=16, heads=2, init_from=teacher)
+    assert set(range(6)) <= set(student.vocabulary) and len(student.vocabulary) < 77
+    assert_close(*(states.hidden[:, 0] for states in kd.encode([teacher, student], ["a good film", "thin"])))
