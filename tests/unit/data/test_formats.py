@@ -235,6 +235,13 @@ def test_a_dataset_brings_its_class_names_and_a_dict_its_splits(tmp_path):
     assert set(kd.load_task(train=made, test=made, transfer=hidden)["transfer"]["label"]) == {-100}
 
 
+def test_unlabelled_rows_need_no_column_of_labels_whatever_it_is_called():
+    rows = pd.DataFrame({"line": ["a", "b"], "gold": ["x", "y"]})
+    names = {"text": "line", "label": "gold"}
+    task = kd.load_task(train=rows, dev=rows, test=rows, transfer=rows[["line"]], columns=names)
+    assert task["transfer"][:] == {"text": ["a", "b"], "label": [-100, -100]}
+
+
 def test_class_names_belong_to_their_own_column():
     names = datasets.ClassLabel(names=["neg", "pos"])
     features = datasets.Features({"text": datasets.Value("string"), "label": names, "gold": datasets.Value("int64")})
