@@ -104,6 +104,22 @@ def test_word_angle_is_the_mean_over_valid_triples(window, n, match):
     torch.testing.assert_close(word_angle(*grams, mask, window=window, match=match), difference[valid].mean())
 
 
+def test_a_window_of_width_2_delta_plus_1_reaches_delta_words_to_either_side():
+    near = relations.window_mask(9, 5)
+    assert near[4].nonzero().flatten().tolist() == [2, 3, 5, 6] and near[0].nonzero().flatten().tolist() == [1, 2]
+    assert relations.window_mask(9, None).sum() == 9 * 8
+    gram = relations.word_gram(torch.eye(9, dtype=torch.double))
+    _, triples = angle_sum(gram[None], gram[None], torch.ones(1, 9, dtype=torch.bool), 3, "l2")
+    assert triples == 7 * 2  # seven inner vertices, one pair of neighbours in either order
+
+
+@pytest.mark.parametrize("vertex", [-1, 9])
+@pytest.mark.parametrize("function", [relations.angle, relations.angle_mask])
+def test_a_vertex_that_is_no_word_is_refused(function, vertex):
+    with pytest.raises(ValueError, match=f"vertex {vertex} is not one of the 9 words"):
+        function(torch.eye(9), vertex)
+
+
 def test_an_angle_of_a_vertex_of_a_slice_and_of_all_is_the_same():
     torch.manual_seed(0)
     gram, mask = relations.word_gram(torch.randn(2, 3, 6, 4)), torch.tensor([[1] * 6, [1, 1, 1, 1, 0, 0]])
