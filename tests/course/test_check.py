@@ -38,7 +38,6 @@ MISTAKES = [(name, message) for name, exercise in EXERCISES.items() for message 
 
 def stub(*arguments):
     """A docstring does not make it an answer."""
-    ...
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -117,7 +116,10 @@ def test_an_answer_that_writes_into_its_input_does_not_spoil_the_comparison():
 def test_a_factor_is_believed_when_all_cases_agree_on_it():
     """One number always is a multiple of another."""
     reference = EXERCISES["ckd-kept"].reference
-    assert "every number is 3 × what it should be" in check.diagnose("ckd-kept", lambda *case: 3 * reference(*case)).message
+    assert (
+        "every number is 3 × what it should be"
+        in check.diagnose("ckd-kept", lambda *case: 3 * reference(*case)).message
+    )
     assert "the sign of every number" in check.diagnose("ckd-kept", lambda *case: -reference(*case)).message
     assert "×" not in check.diagnose("ckd-kept", lambda n, matched, classes: n).message
     by_row = lambda hidden: EXERCISES["wr-cosine"].reference(hidden) / hidden.norm()  # noqa: E731
@@ -128,8 +130,9 @@ def test_a_gradient_is_compared_where_the_exercise_is_about_it():
     right = EXERCISES["straight-through"].reference
 
     def sloped(slope):
-        return lambda scores, gumbel, tau: right(*(scores.detach(), gumbel, tau)) + slope * (
-            right(scores, gumbel, tau) - right(scores, gumbel, tau).detach()
+        return lambda scores, gumbel, tau: (
+            right(*(scores.detach(), gumbel, tau))
+            + slope * (right(scores, gumbel, tau) - right(scores, gumbel, tau).detach())
         )
 
     assert check.diagnose("straight-through", sloped(1)).passed
@@ -208,7 +211,8 @@ def test_the_interval_is_students():
 
 
 @pytest.mark.parametrize(
-    ("scores", "words"), [([0.5], "two seeds or more"), ([0.5, float("nan")], "did a run diverge"), ([1, 2, 3], "same seeds")]
+    ("scores", "words"),
+    [([0.5], "two seeds or more"), ([0.5, float("nan")], "did a run diverge"), ([1, 2, 3], "same seeds")],
 )
 def test_a_claim_refuses_what_it_cannot_judge(scores, words):
     with pytest.raises(ValueError, match=words):
@@ -218,9 +222,13 @@ def test_a_claim_refuses_what_it_cannot_judge(scores, words):
 def test_claims_about_recorded_rows_agree_with_claims_about_runs(capsys):
     scores = {"old": [0.5, 0.51, 0.52], "new": [0.62, 0.6, 0.61], "odd": [0.4, 0.51, 0.72]}
     rows = pd.DataFrame(
-        [{"task": "made", "labels": 0.05, "method": name, "seed": seed, "test": value, "traps": 1 - value}
-         for seed in (2, 0, 1) for name, values in scores.items() for seed, value in [(seed, values[seed])]]
-    )  # fmt: skip
+        [
+            {"task": "made", "labels": 0.05, "method": name, "seed": seed, "test": value, "traps": 1 - value}
+            for seed in (2, 0, 1)
+            for name, values in scores.items()
+            for seed, value in [(seed, values[seed])]
+        ]
+    )
     wanted = {"new helps": ("new", "old"), "odd helps": ("odd", "old")}
     assert check.claims(rows, wanted) == {text: check.claim(text, scores, *pair) for text, pair in wanted.items()}
     told = capsys.readouterr().out

@@ -76,7 +76,9 @@ def test_typical_wrong_answers_are_recognised(lesson, name, stub, check_cell, so
 
 @by_exercise
 def test_stub_and_solution_take_the_same_arguments(lesson, name, stub, check_cell, solution):
-    first = [next(line for line in "".join(c["source"]).splitlines() if line.startswith("def ")) for c in (stub, solution)]
+    first = [
+        next(line for line in "".join(c["source"]).splitlines() if line.startswith("def ")) for c in (stub, solution)
+    ]
     assert first[0] == first[1]
     assert solution["metadata"].get("jupyter", {}).get("source_hidden") is True
 
@@ -131,7 +133,9 @@ def test_links_between_lessons_lead_somewhere():
 
 
 def test_an_exercise_out_of_order_is_named():
-    notebook = {"cells": [{"cell_type": "code", "source": "", "metadata": {"tags": ["exercise"], "kdviz": {"exercise": "x"}}}]}
+    notebook = {
+        "cells": [{"cell_type": "code", "source": "", "metadata": {"tags": ["exercise"], "kdviz": {"exercise": "x"}}}]
+    }
     with pytest.raises(ValueError, match="exercise 'x' in cell 0"):
         list(versions.exercise_cells(notebook))
 

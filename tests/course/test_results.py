@@ -58,11 +58,15 @@ def test_what_the_readme_says_of_longer_runs():
 
     def lead(task, times, split="test", one="CKD", other="KD"):
         table = rows[task].pivot(index="seed", columns="method", values=split)
-        return interval((table[f"{one}, {times} times the steps"] - table[f"{other}, {times} times the steps"]).tolist())
+        return interval(
+            (table[f"{one}, {times} times the steps"] - table[f"{other}, {times} times the steps"]).tolist()
+        )
 
     names = "CKD, 4 times the steps", "KD, 12 times the steps"
     (early, cost), (late, most) = (
-        rows["reviews"][rows["reviews"]["method"] == name][["test", "seconds"]].agg({"test": "mean", "seconds": "median"})
+        rows["reviews"][rows["reviews"]["method"] == name][["test", "seconds"]].agg(
+            {"test": "mean", "seconds": "median"}
+        )
         for name in names
     )
     assert late - early < 0.02 and f"({cost:.0f} s against {most:.0f} s)" in readme
@@ -200,7 +204,9 @@ def test_recorded_rows_are_chosen_and_compared(tmp_path, monkeypatch):
     table = kd.compare(chosen).table.set_index(["method", "split"])
     assert list(dict.fromkeys(chosen["method"])) == ["CKD", "KD"]
     assert table.loc[("CKD", "test"), "mean"] == pytest.approx(0.62) and table.loc[("KD", "test"), "runs"] == 5
-    assert (table.loc[("CKD", "test"), "low"], table.loc[("CKD", "test"), "high"]) == interval([0.6, 0.61, 0.62, 0.63, 0.64])
+    assert (table.loc[("CKD", "test"), "low"], table.loc[("CKD", "test"), "high"]) == interval(
+        [0.6, 0.61, 0.62, 0.63, 0.64]
+    )
     assert set(table.index.get_level_values("split")) == {"test", "adversarial"}
     late = kd.compare(chosen.assign(attacked=[0.2] * 5 + [float("nan")] * 5)).table
     assert late[late["split"] == "attacked"]["method"].tolist() == ["CKD"], "KD was recorded before that split"

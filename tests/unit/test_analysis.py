@@ -49,12 +49,15 @@ def test_an_interval_of_a_share_is_wilsons():
     assert analysis.wilson(1.0, 10)[1] == pytest.approx(1.0) and 0.7 < analysis.wilson(1.0, 10)[0] < 0.73
 
 
-@pytest.mark.parametrize(("guesses", "labels", "right"), [
-    ([0, 1, 1, 2, 0], [0, 1, 2, 2, 1], (2 / 3 + 1 / 2 + 2 / 3) / 3),
-    ([0, 0, 0], [0, 0, 0], 1.0),
-    ([3, 3, 3], [0, 0, 0], 0.0),  # classes 1 and 2 do not occur and do not count
-    ([0, 3], [0, 0], (2 / 3 + 0) / 2),  # class 3 occurs as a guess
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("guesses", "labels", "right"),
+    [
+        ([0, 1, 1, 2, 0], [0, 1, 2, 2, 1], (2 / 3 + 1 / 2 + 2 / 3) / 3),
+        ([0, 0, 0], [0, 0, 0], 1.0),
+        ([3, 3, 3], [0, 0, 0], 0.0),  # classes 1 and 2 do not occur and do not count
+        ([0, 3], [0, 0], (2 / 3 + 0) / 2),  # class 3 occurs as a guess
+    ],
+)
 def test_macro_f1_is_the_mean_over_the_classes_that_occur(guesses, labels, right):
     assert analysis.macro_f1(torch.tensor(guesses), torch.tensor(labels)) == pytest.approx(right, abs=1e-12)
 
@@ -76,10 +79,14 @@ def test_holm_multiplies_by_the_questions_left_and_never_falls():
 def test_runs_and_recorded_rows_are_compared_alike():
     scores = {"KD": [0.5 + x for x in LUCK], "CKD": [0.6 + 2 * x for x in LUCK]}
     runs = [
-        SimpleNamespace(label=label, settings={"task": "reviews", "seed": seed},
-                        scores={"test": {"accuracy": value, "loss": 1 - value, "low": 0.1, "high": 0.9}})
-        for label, values in scores.items() for seed, value in enumerate(values)
-    ]  # fmt: skip
+        SimpleNamespace(
+            label=label,
+            settings={"task": "reviews", "seed": seed},
+            scores={"test": {"accuracy": value, "loss": 1 - value, "low": 0.1, "high": 0.9}},
+        )
+        for label, values in scores.items()
+        for seed, value in enumerate(values)
+    ]
     table = kd.compare(runs).table
     pd.testing.assert_frame_equal(table, kd.compare(rows(scores)).table)
     assert list(table) == ["method", "split", "mean", "low", "high", "sd", "runs"]
@@ -100,9 +107,11 @@ def with_differences(**apart: list[float]) -> pd.DataFrame:
 
 def test_paired_differences_get_the_four_verdicts():
     table = with_differences(
-        better=[0.10, 0.12, 0.11, 0.09, 0.10], worse=[-0.10, -0.12, -0.11, -0.09, -0.10],
-        same=[0.002, -0.003, 0.001, 0.0, -0.001], noisy=[0.1, -0.1, 0.2, 0.0, -0.05],
-    )  # fmt: skip
+        better=[0.10, 0.12, 0.11, 0.09, 0.10],
+        worse=[-0.10, -0.12, -0.11, -0.09, -0.10],
+        same=[0.002, -0.003, 0.001, 0.0, -0.001],
+        noisy=[0.1, -0.1, 0.2, 0.0, -0.05],
+    )
     found = kd.compare(table, paired="KD", margin=0.01).table.set_index("method")
     assert found["verdict"].to_dict() == {
         "better": "seen here",

@@ -20,12 +20,27 @@ wrong("temperature", "still are logits", lambda z, tau: z / tau)
 wrong("temperature", "sigmoid", lambda z, tau: torch.sigmoid(z / tau))
 wrong("temperature", "divided by its sum", lambda z, tau: F.softmax(z, dim=-1) ** (1 / tau))
 
-right("kd-loss", lambda s, t, tau: tau**2 * F.kl_div(
-    F.log_softmax(s / tau, -1), F.log_softmax(t / tau, -1), reduction="batchmean", log_target=True))  # fmt: skip
-right("kd-loss", lambda s, t, tau: tau * tau * torch.distributions.kl_divergence(
-    torch.distributions.Categorical(logits=t / tau), torch.distributions.Categorical(logits=s / tau)).mean())  # fmt: skip
-right("kd-loss", lambda s, t, tau: tau**2 * (
-    F.cross_entropy(s / tau, (p := F.softmax(t / tau, -1))) + (p * p.log()).sum(-1).mean()))  # fmt: skip
+right(
+    "kd-loss",
+    lambda s, t, tau: (
+        tau**2
+        * F.kl_div(F.log_softmax(s / tau, -1), F.log_softmax(t / tau, -1), reduction="batchmean", log_target=True)
+    ),
+)
+right(
+    "kd-loss",
+    lambda s, t, tau: (
+        tau
+        * tau
+        * torch.distributions.kl_divergence(
+            torch.distributions.Categorical(logits=t / tau), torch.distributions.Categorical(logits=s / tau)
+        ).mean()
+    ),
+)
+right(
+    "kd-loss",
+    lambda s, t, tau: tau**2 * (F.cross_entropy(s / tau, (p := F.softmax(t / tau, -1))) + (p * p.log()).sum(-1).mean()),
+)
 
 
 def kl(s, t, reduction="batchmean"):
@@ -39,16 +54,29 @@ wrong("kd-loss", "τ is not used", lambda s, t, tau: kl(s, t))
 wrong("kd-loss", "wrong way round", lambda s, t, tau: tau**2 * kl(t / tau, s / tau))
 wrong("kd-loss", "averaged over the classes", lambda s, t, tau: tau**2 * kl(s / tau, t / tau, "mean"))
 wrong("kd-loss", "sum over the batch", lambda s, t, tau: tau**2 * kl(s / tau, t / tau, "sum"))
-wrong("kd-loss", "log_target=True", lambda s, t, tau: tau**2 * F.kl_div(
-    F.log_softmax(s / tau, -1), F.log_softmax(t / tau, -1), reduction="batchmean"))  # fmt: skip
-wrong("kd-loss", "log_target=True", lambda s, t, tau: tau**2 * F.kl_div(
-    F.softmax(s / tau, -1), F.log_softmax(t / tau, -1), reduction="batchmean"))  # fmt: skip
-wrong("kd-loss", "it was given probabilities", lambda s, t, tau: tau**2 * F.kl_div(
-    F.softmax(s / tau, -1), F.softmax(t / tau, -1), reduction="batchmean"))  # fmt: skip
+wrong(
+    "kd-loss",
+    "log_target=True",
+    lambda s, t, tau: tau**2 * F.kl_div(F.log_softmax(s / tau, -1), F.log_softmax(t / tau, -1), reduction="batchmean"),
+)
+wrong(
+    "kd-loss",
+    "log_target=True",
+    lambda s, t, tau: tau**2 * F.kl_div(F.softmax(s / tau, -1), F.log_softmax(t / tau, -1), reduction="batchmean"),
+)
+wrong(
+    "kd-loss",
+    "it was given probabilities",
+    lambda s, t, tau: tau**2 * F.kl_div(F.softmax(s / tau, -1), F.softmax(t / tau, -1), reduction="batchmean"),
+)
 wrong("kd-loss", "only the student is softened", lambda s, t, tau: tau**2 * kl(s / tau, t))
 wrong("kd-loss", "only the teacher is softened", lambda s, t, tau: tau**2 * kl(s, t / tau))
 wrong("kd-loss", "soft cross-entropy", lambda s, t, tau: tau**2 * F.cross_entropy(s / tau, F.softmax(t / tau, -1)))
-wrong("kd-loss", "squared error between two softmaxes", lambda s, t, tau: F.mse_loss((s / tau).softmax(-1), (t / tau).softmax(-1)))
+wrong(
+    "kd-loss",
+    "squared error between two softmaxes",
+    lambda s, t, tau: F.mse_loss((s / tau).softmax(-1), (t / tau).softmax(-1)),
+)
 wrong("kd-loss", "favourite class", lambda s, t, tau: tau**2 * F.cross_entropy(s / tau, t.argmax(-1)))
 wrong("kd-loss", "no gradient", lambda s, t, tau: torch.tensor((tau**2 * kl(s / tau, t / tau)).item()))
 wrong("kd-loss", "sign of every number", lambda s, t, tau: -(tau**2) * kl(s / tau, t / tau))

@@ -63,11 +63,17 @@ def angle(gram, j, numerator=None, length=None):
 right("angle-from-gram", lambda g, v: angle(g, v))
 right("angle-from-gram", lambda g, v: angle(g, v, length=lambda a: g[a, a] - g[a, v] - g[v, a] + g[v, v]))
 wrong("angle-from-gram", "cosine at the origin", lambda g, v: angle(g, v, lambda i, k: g[i, k], lambda a: g[a, a]))
-wrong("angle-from-gram", "two mixed terms are negative", lambda g, v: angle(
-    g, v, lambda i, k: g[i, k] + g[i, v] + g[v, k] + g[v, v]))  # fmt: skip
+wrong(
+    "angle-from-gram",
+    "two mixed terms are negative",
+    lambda g, v: angle(g, v, lambda i, k: g[i, k] + g[i, v] + g[v, k] + g[v, v]),
+)
 wrong("angle-from-gram", "G_jj, is missing", lambda g, v: angle(g, v, lambda i, k: g[i, k] - g[i, v] - g[v, k]))
-wrong("angle-from-gram", "squared distances", lambda g, v: angle(
-    g, v, length=lambda a: (g[a, a] + g[v, v] - 2 * g[a, v]) ** 2))  # fmt: skip
+wrong(
+    "angle-from-gram",
+    "squared distances",
+    lambda g, v: angle(g, v, length=lambda a: (g[a, a] + g[v, v] - 2 * g[a, v]) ** 2),
+)
 wrong("angle-from-gram", "the 2 is missing", lambda g, v: angle(g, v, length=lambda a: g[a, a] + g[v, v] - g[a, v]))
 wrong("angle-from-gram", "those from the origin", lambda g, v: angle(g, v, length=lambda a: g[a, a]))
 wrong("angle-from-gram", "divide it by both", lambda g, v: angle(g, v, length=lambda a: torch.ones(())))

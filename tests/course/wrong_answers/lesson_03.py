@@ -40,8 +40,16 @@ wrong("ltr-pair", "diagonal is included", lambda s, t, m: loss(s, t, m, off=Fals
 wrong("ltr-pair", "both have to go", lambda s, t, m: F.mse_loss(cosines(s), cosines(t)))
 wrong("ltr-pair", "cosine not normalised", lambda s, t, m: (s - t)[m][:, [0, 0, 1], [1, 2, 2]].square().mean())
 wrong("ltr-pair", "only one of the two", lambda s, t, m: (cosines(s) - t)[m][:, [0, 0, 1], [1, 2, 2]].square().mean())
-wrong("ltr-pair", "absolute differences", lambda s, t, m: (cosines(s) - cosines(t))[m][:, [0, 0, 1], [1, 2, 2]].abs().mean())
-wrong("ltr-pair", "this is the sum", lambda s, t, m: 2 * (cosines(s) - cosines(t))[m][:, [0, 0, 1], [1, 2, 2]].square().sum())
+wrong(
+    "ltr-pair",
+    "absolute differences",
+    lambda s, t, m: (cosines(s) - cosines(t))[m][:, [0, 0, 1], [1, 2, 2]].abs().mean(),
+)
+wrong(
+    "ltr-pair",
+    "this is the sum",
+    lambda s, t, m: 2 * (cosines(s) - cosines(t))[m][:, [0, 0, 1], [1, 2, 2]].square().sum(),
+)
 wrong("ltr-pair", "divided by the number of words", lambda s, t, m: 6 * loss(s, t, m))
 wrong("ltr-pair", "every text weighs alike", lambda s, t, m: sum(loss(s[b], t[b], m[b]) for b in range(2)) / 2)
 wrong("ltr-pair", "the root of what it should be", lambda s, t, m: loss(s, t, m).sqrt())
@@ -53,7 +61,10 @@ def every(a, b, g):
 
 
 right("layer-map", lambda a, b: [list(path) for path in every(a, b, gcd(a, b))])
-right("layer-map", lambda a, b: (g := gcd(a, b)) and torch.stack([torch.arange(g + 1) * a // g, torch.arange(g + 1) * b // g]))
+right(
+    "layer-map",
+    lambda a, b: (g := gcd(a, b)) and torch.stack([torch.arange(g + 1) * a // g, torch.arange(g + 1) * b // g]),
+)
 wrong("layer-map", "layer 0, belongs", lambda a, b: tuple(path[1:] for path in every(a, b, gcd(a, b))))
 wrong("layer-map", "the last layer is missing", lambda a, b: tuple(path[:-1] for path in every(a, b, gcd(a, b))))
 wrong("layer-map", "swapped", lambda a, b: every(b, a, gcd(a, b)))
@@ -63,4 +74,8 @@ wrong("layer-map", "rounded steps", lambda a, b: ([round(j * a / b) for j in ran
 wrong("layer-map", "have lengths", lambda a, b: (range(0, a + 1, a // b), range(b + 1)))
 wrong("layer-map", "have lengths 7 and 5", lambda a, b: (tuple(range(0, a + 1, a // b)), tuple(range(b + 1))))
 wrong("layer-map", "right in 5 of 8", lambda a, b: (tuple(range(0, a + 1, a // b)), tuple(range(b + 1))))
-wrong("layer-map", "teacher_layers = 6, student_layers = 4", lambda a, b: (tuple(range(0, a + 1, a // b)), tuple(range(b + 1))))
+wrong(
+    "layer-map",
+    "teacher_layers = 6, student_layers = 4",
+    lambda a, b: (tuple(range(0, a + 1, a // b)), tuple(range(b + 1))),
+)

@@ -15,13 +15,22 @@ wrong("ckd-total", "α sits on the wrong term", lambda t, a, b, w, v: ckd(t, 1 -
 wrong("ckd-total", "labels keep their full weight", lambda t, a, b, w, v: ckd(t, a, b, w, v) + a * t[0])
 wrong("ckd-total", "teacher's logits keep", lambda t, a, b, w, v: ckd(t, a, b, w, v) + (1 - a) * t[1])
 wrong("ckd-total", "α weighs the context", lambda t, a, b, w, v: ckd(t, a, a * b, w, v))
-wrong("ckd-total", "only the word relations", lambda t, a, b, w, v: (
-    (1 - a) * t[0] + a * t[1] + b * (t[2] + w * t[3]) + t[4] + v * t[5]))  # fmt: skip
-wrong("ckd-total", "β reaches only the pairs", lambda t, a, b, w, v: (
-    (1 - a) * t[0] + a * t[1] + b * t[2] + w * t[3] + b * t[4] + v * t[5]))  # fmt: skip
+wrong(
+    "ckd-total",
+    "only the word relations",
+    lambda t, a, b, w, v: (1 - a) * t[0] + a * t[1] + b * (t[2] + w * t[3]) + t[4] + v * t[5],
+)
+wrong(
+    "ckd-total",
+    "β reaches only the pairs",
+    lambda t, a, b, w, v: (1 - a) * t[0] + a * t[1] + b * t[2] + w * t[3] + b * t[4] + v * t[5],
+)
 wrong("ckd-total", "β is missing", lambda t, a, b, w, v: ckd(t, a, 1, w, v))
-wrong("ckd-total", "λ weighs the triples", lambda t, a, b, w, v: (
-    (1 - a) * t[0] + a * t[1] + b * (w * (t[2] + t[3]) + v * (t[4] + t[5]))))  # fmt: skip
+wrong(
+    "ckd-total",
+    "λ weighs the triples",
+    lambda t, a, b, w, v: (1 - a) * t[0] + a * t[1] + b * (w * (t[2] + t[3]) + v * (t[4] + t[5])),
+)
 wrong("ckd-total", "λ weighs the triples", lambda t, a, b, w, v: ckd(t[[0, 1, 3, 2, 5, 4]], a, b, w, v))
 wrong("ckd-total", "the two λ are swapped", lambda t, a, b, w, v: ckd(t, a, b, v, w))
 wrong("ckd-total", "both λ are left at 1", lambda t, a, b, w, v: ckd(t, a, b, 1, 1))

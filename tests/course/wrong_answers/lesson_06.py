@@ -21,14 +21,23 @@ wrong("annealing-phi", "runs past 1", lambda e, tau: (torch.arange(e) // (e // t
 wrong("annealing-phi", "starts at 0", lambda e, tau: torch.tensor([int(epoch / e * tau) / tau for epoch in range(e)]))
 wrong("annealing-phi", "grows with every epoch", lambda e, tau: torch.arange(1, e + 1) / e)
 wrong("annealing-phi", "grows with every epoch", lambda e, tau: torch.linspace(0, 1, e))
-wrong("annealing-phi", "your Φ falls", lambda e, tau: parts([len(part) for part in np.array_split(range(e), tau)]).flip(0).contiguous()
-      if e % tau == 0 else 1 - torch.arange(e) * tau // e / tau)  # fmt: skip
+wrong(
+    "annealing-phi",
+    "your Φ falls",
+    lambda e, tau: (
+        parts([len(part) for part in np.array_split(range(e), tau)]).flip(0).contiguous()
+        if e % tau == 0
+        else 1 - torch.arange(e) * tau // e / tau
+    ),
+)
 wrong("annealing-phi", "this is T", lambda e, tau: tau - torch.arange(e) * tau // e)
 wrong("annealing-phi", "not 1/T", lambda e, tau: 1 / (tau - torch.arange(e) * tau // e))
 wrong("annealing-phi", "too long", lambda e, tau: (torch.arange(e) // math.ceil(e / tau) + 1) / tau)
 wrong("annealing-phi", "share them", lambda e, tau: parts([e // tau] * (tau - 1) + [e - e // tau * (tau - 1)]))
 wrong("annealing-phi", "one Φ for each part", lambda e, tau: torch.arange(1, tau + 1) / tau)
-wrong("annealing-phi", "NumPy array", lambda e, tau: parts([len(part) for part in np.array_split(range(e), tau)]).numpy())
+wrong(
+    "annealing-phi", "NumPy array", lambda e, tau: parts([len(part) for part in np.array_split(range(e), tau)]).numpy()
+)
 
 right("annealing-loss", lambda s, t, phi: ((phi * t - s) ** 2).sum() / s.numel())
 right("annealing-loss", lambda s, t, phi: (s - phi * t).pow(2).mean(-1).mean())

@@ -5,20 +5,35 @@ import torch
 from tests.course.wrong_answers import right, wrong
 
 right("pro-target", lambda z, step, steps: (j := int(step / (steps / len(z)))) * z[j] / len(z) + z[j] / len(z))
-right("pro-target", lambda z, step, steps: (z * (torch.arange(len(z)) + 1)[:, None, None] / len(z))[step // (steps // len(z))])
+right(
+    "pro-target",
+    lambda z, step, steps: (z * (torch.arange(len(z)) + 1)[:, None, None] / len(z))[step // (steps // len(z))],
+)
 wrong("pro-target", "finished teacher at every step", lambda z, step, steps: z[-1])
 wrong("pro-target", "wrong loudness", lambda z, step, steps: z[step // (steps // len(z))])
 wrong("pro-target", "counted from 0", lambda z, step, steps: (j := step * len(z) // steps) / len(z) * z[j])
 wrong("pro-target", "made quiet", lambda z, step, steps: (step * len(z) // steps + 1) / len(z) * z[-1])
-wrong("pro-target", "backwards", lambda z, step, steps: ((j := step * len(z) // steps) + 1) / len(z) * z[len(z) - 1 - j])
-wrong("pro-target", "half a share", lambda z, step, steps: ((j := round(step / steps * (len(z) - 1))) + 1) / len(z) * z[j])
+wrong(
+    "pro-target", "backwards", lambda z, step, steps: ((j := step * len(z) // steps) + 1) / len(z) * z[len(z) - 1 - j]
+)
+wrong(
+    "pro-target", "half a share", lambda z, step, steps: ((j := round(step / steps * (len(z) - 1))) + 1) / len(z) * z[j]
+)
 wrong("pro-target", "take turns", lambda z, step, steps: ((j := step % len(z)) + 1) / len(z) * z[j])
 wrong("pro-target", "grows with every step", lambda z, step, steps: (step + 1) / steps * z[step * len(z) // steps])
-wrong("pro-target", "as a temperature would", lambda z, step, steps: z[(j := step * len(z) // steps)] / ((j + 1) / len(z)))
-wrong("pro-target", "made of logits", lambda z, step, steps: (((j := step * len(z) // steps) + 1) / len(z) * z[j]).softmax(-1))
+wrong(
+    "pro-target", "as a temperature would", lambda z, step, steps: z[(j := step * len(z) // steps)] / ((j + 1) / len(z))
+)
+wrong(
+    "pro-target",
+    "made of logits",
+    lambda z, step, steps: (((j := step * len(z) // steps) + 1) / len(z) * z[j]).softmax(-1),
+)
 wrong("pro-target", "mean of all checkpoints", lambda z, step, steps: z[: step * len(z) // steps + 1].mean(0))
 wrong("pro-target", "IndexError", lambda z, step, steps: ((j := step * len(z) // steps + 1) + 1) / len(z) * z[j])
-wrong("pro-target", "another one in every case", lambda z, step, steps: z[(j := step * len(z) // steps)] * (j + 1) / steps)
+wrong(
+    "pro-target", "another one in every case", lambda z, step, steps: z[(j := step * len(z) // steps)] * (j + 1) / steps
+)
 
 right("checkpoint-choice", lambda dev, test: test.mean(0)[dev.mean(dim=0).argmax()])
 right("checkpoint-choice", lambda dev, test: test.mean(0)[dev.sum(0).max(0).indices].item())

@@ -18,21 +18,38 @@ wrong("kron-apply", "one axis", lambda a, b, x: (torch.kron(a, b) @ x)[None])
 wrong("kron-apply", "`@` sums over the last axis", lambda a, b, x: (a @ x.reshape(2, 4) @ b).flatten())
 wrong("kron-apply", "no gradient", lambda a, b, x: (torch.kron(a, b) @ x).detach())
 
-right("kron-rearrange", lambda w, m1, n1: torch.stack(
-    [block.flatten() for rows in w.chunk(m1) for block in rows.chunk(n1, dim=1)]))  # fmt: skip
+right(
+    "kron-rearrange",
+    lambda w, m1, n1: torch.stack([block.flatten() for rows in w.chunk(m1) for block in rows.chunk(n1, dim=1)]),
+)
 right("kron-rearrange", lambda w, m1, n1: torch.einsum("aibj->abij", w.view(m1, 2, n1, 3)).reshape(6, 6))
 wrong("kron-rearrange", "you only reshaped", lambda w, m1, n1: w.reshape(m1 * n1, -1))
-wrong("kron-rearrange", "each column is a block", lambda w, m1, n1: torch.stack(
-    [block.flatten() for rows in w.chunk(m1) for block in rows.chunk(n1, dim=1)], dim=1))  # fmt: skip
-wrong("kron-rearrange", "A says how many", lambda w, m1, n1: torch.stack(
-    [block.flatten() for rows in w.split(m1) for block in rows.split(n1, dim=1)]))  # fmt: skip
-wrong("kron-rearrange", "every block column by column", lambda w, m1, n1: torch.stack(
-    [block.T.flatten() for rows in w.chunk(m1) for block in rows.chunk(n1, dim=1)]))  # fmt: skip
-wrong("kron-rearrange", "columns of blocks first", lambda w, m1, n1: torch.stack(
-    [block.flatten() for columns in w.chunk(n1, dim=1) for block in columns.chunk(m1)]))  # fmt: skip
+wrong(
+    "kron-rearrange",
+    "each column is a block",
+    lambda w, m1, n1: torch.stack([block.flatten() for rows in w.chunk(m1) for block in rows.chunk(n1, dim=1)], dim=1),
+)
+wrong(
+    "kron-rearrange",
+    "A says how many",
+    lambda w, m1, n1: torch.stack([block.flatten() for rows in w.split(m1) for block in rows.split(n1, dim=1)]),
+)
+wrong(
+    "kron-rearrange",
+    "every block column by column",
+    lambda w, m1, n1: torch.stack([block.T.flatten() for rows in w.chunk(m1) for block in rows.chunk(n1, dim=1)]),
+)
+wrong(
+    "kron-rearrange",
+    "columns of blocks first",
+    lambda w, m1, n1: torch.stack([block.flatten() for columns in w.chunk(n1, dim=1) for block in columns.chunk(m1)]),
+)
 wrong("kron-rearrange", "make a row of each", lambda w, m1, n1: w.view(m1, 2, n1, 3).transpose(1, 2))
-wrong("kron-rearrange", "a block stands together", lambda w, m1, n1: torch.stack(
-    [w[i::m1, j::n1].flatten() for i in range(m1) for j in range(n1)]))  # fmt: skip
+wrong(
+    "kron-rearrange",
+    "a block stands together",
+    lambda w, m1, n1: torch.stack([w[i::m1, j::n1].flatten() for i in range(m1) for j in range(n1)]),
+)
 wrong("kron-rearrange", "RuntimeError", lambda w, m1, n1: w.view(m1, 2, n1, 3).transpose(1, 2).view(6, 6))
 wrong("kron-rearrange", "numbers differ", lambda w, m1, n1: w.sort().values)
 

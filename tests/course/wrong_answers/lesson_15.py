@@ -22,14 +22,37 @@ wrong("straight-through", "without the noise", lambda z, g, tau: hard(z) + (p :=
 wrong("straight-through", "noise is subtracted", lambda z, g, tau: hard(p := soft(z, -g, tau)) + p - p.detach())
 wrong("straight-through", "are added up", lambda z, g, tau: hard(p := soft(z, g, tau)) + p)
 wrong("straight-through", "are added up", lambda z, g, tau: hard(p := soft(z, g, tau)).detach() + p)
-wrong("straight-through", "noise is missing in the slope", lambda z, g, tau: hard(z + g) + (p := F.softmax(z / tau, -1)) - p.detach())
-wrong("straight-through", "τ is missing in the slope", lambda z, g, tau: hard(p := F.softmax(z + g, dim=-1)) + p - p.detach())
-wrong("straight-through", "multiplied by τ", lambda z, g, tau: hard(p := F.softmax((z + g) * tau, dim=-1)) + p - p.detach())
+wrong(
+    "straight-through",
+    "noise is missing in the slope",
+    lambda z, g, tau: hard(z + g) + (p := F.softmax(z / tau, -1)) - p.detach(),
+)
+wrong(
+    "straight-through",
+    "τ is missing in the slope",
+    lambda z, g, tau: hard(p := F.softmax(z + g, dim=-1)) + p - p.detach(),
+)
+wrong(
+    "straight-through",
+    "multiplied by τ",
+    lambda z, g, tau: hard(p := F.softmax((z + g) * tau, dim=-1)) + p - p.detach(),
+)
 wrong("straight-through", "leaves the softmax out", lambda z, g, tau: hard(z + g) + z - z.detach())
-wrong("straight-through", "gradient with respect to `scores` is not: the sign", lambda z, g, tau: (
-    hard(p := soft(z, g, tau)) - p + p.detach()))  # fmt: skip
-wrong("straight-through", "is not: every number is 2 ×", lambda z, g, tau: hard(p := soft(z, g, tau)) + 2 * (p - p.detach()))
-wrong("straight-through", "is not: every number is 0.1 ×", lambda z, g, tau: hard(p := soft(z, g, tau)) + (p - p.detach()) / 10)
+wrong(
+    "straight-through",
+    "gradient with respect to `scores` is not: the sign",
+    lambda z, g, tau: hard(p := soft(z, g, tau)) - p + p.detach(),
+)
+wrong(
+    "straight-through",
+    "is not: every number is 2 ×",
+    lambda z, g, tau: hard(p := soft(z, g, tau)) + 2 * (p - p.detach()),
+)
+wrong(
+    "straight-through",
+    "is not: every number is 0.1 ×",
+    lambda z, g, tau: hard(p := soft(z, g, tau)) + (p - p.detach()) / 10,
+)
 wrong("straight-through", "no gradient", lambda z, g, tau: hard(soft(z, g, tau)))
 wrong("straight-through", "the place of the word", lambda z, g, tau: (z + g).argmax(-1))
 
@@ -48,7 +71,11 @@ wrong("mate-loss", "soft cross-entropy", lambda *a: mate(*a, d=lambda s, t: F.cr
 wrong("mate-loss", "vanilla KD", lambda s, t, s2, t2, y: (F.cross_entropy(s, y) + kl(s, t)) / 2)
 wrong("mate-loss", "old text is missing", lambda s, t, s2, t2, y: (F.cross_entropy(s, y) + kl(s2, t2)) / 2)
 wrong("mate-loss", "labels are missing", lambda s, t, s2, t2, y: (kl(s, t) + kl(s2, t2)) / 3)
-wrong("mate-loss", "label of the old one", lambda s, t, s2, t2, y: (F.cross_entropy(s, y) + kl(s, t) + F.cross_entropy(s2, y)) / 3)
+wrong(
+    "mate-loss",
+    "label of the old one",
+    lambda s, t, s2, t2, y: (F.cross_entropy(s, y) + kl(s, t) + F.cross_entropy(s2, y)) / 3,
+)
 wrong("mate-loss", "swapped in D", lambda *a: mate(*a, d=lambda s, t: kl(t, s)))
 wrong("mate-loss", "read the same text", lambda s, t, s2, t2, y: (F.cross_entropy(s, y) + kl(s, t) + kl(s2, t)) / 3)
 wrong("mate-loss", "the weight ⅓", lambda s, t, s2, t2, y: F.cross_entropy(s, y) + kl(s, t) + kl(s2, t2))

@@ -7,9 +7,13 @@ import torch
 from tests.course.wrong_answers import right, wrong
 
 right("paired-interval", lambda a, b, t: ((a - b).sum() / 5, t * ((a - b).var() / 5).sqrt()))
-right("paired-interval", lambda a, b, t: (
-    statistics.fmean(d := (a - b).tolist()), t * statistics.stdev(d) / len(d) ** 0.5))  # fmt: skip
-wrong("paired-interval", "two intervals added up", lambda a, b, t: (a.mean() - b.mean(), t * (a.std() + b.std()) / 5**0.5))
+right(
+    "paired-interval",
+    lambda a, b, t: (statistics.fmean(d := (a - b).tolist()), t * statistics.stdev(d) / len(d) ** 0.5),
+)
+wrong(
+    "paired-interval", "two intervals added up", lambda a, b, t: (a.mean() - b.mean(), t * (a.std() + b.std()) / 5**0.5)
+)
 wrong("paired-interval", "as strangers", lambda a, b, t: (a.mean() - b.mean(), t * (a.var() / 5 + b.var() / 5).sqrt()))
 wrong("paired-interval", "divide by √n", lambda a, b, t: ((a - b).mean(), t * (a - b).std()))
 wrong("paired-interval", "it is √n", lambda a, b, t: ((a - b).mean(), t * (a - b).std() / 5))
@@ -23,7 +27,10 @@ wrong("paired-interval", "take its root", lambda a, b, t: ((a - b).mean(), t * (
 wrong("paired-interval", "first the mean", lambda a, b, t: (t * (a - b).std() / 5**0.5, (a - b).mean()))
 wrong("paired-interval", "the right one (2,)", lambda a, b, t: (a - b).mean())
 
-right("pareto-front", lambda c, s: torch.tensor([not any(c[j] < c[i] and s[j] >= s[i] for j in range(9)) for i in range(9)]))
+right(
+    "pareto-front",
+    lambda c, s: torch.tensor([not any(c[j] < c[i] and s[j] >= s[i] for j in range(9)) for i in range(9)]),
+)
 right("pareto-front", lambda c, s: torch.stack([~((c < x) & (s >= y)).any() for x, y in zip(c, s)]))
 
 
@@ -41,7 +48,11 @@ wrong("pareto-front", "only the best is left", lambda c, s: s == s.max())
 wrong("pareto-front", "only the cheapest is left", lambda c, s: c == c.min())
 wrong("pareto-front", "are confused", lambda c, s: ~((c[None] > c[:, None]) & (s[None] >= s[:, None])).any(1))
 wrong("pareto-front", "are confused", lambda c, s: ~((c[None] < c[:, None]) & (s[None] <= s[:, None])).any(1))
-wrong("pareto-front", "two different ones", lambda c, s: ~((c[None] < c[:, None]).any(1) & ((s[None] >= s[:, None]).sum(1) > 1)))
+wrong(
+    "pareto-front",
+    "two different ones",
+    lambda c, s: ~((c[None] < c[:, None]).any(1) & ((s[None] >= s[:, None]).sum(1) > 1)),
+)
 wrong("pareto-front", "as good is enough", lambda c, s: ~((c[None] < c[:, None]) & (s[None] > s[:, None])).any(1))
 wrong("pareto-front", "beats itself", lambda c, s: ~((c[None] <= c[:, None]) & (s[None] >= s[:, None])).any(1))
 wrong("pareto-front", "not by all", lambda c, s: ~((c[None] < c[:, None]) & (s[None] >= s[:, None])).all(1))

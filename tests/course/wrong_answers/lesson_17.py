@@ -25,8 +25,12 @@ def weights(layers, d, f, matrices=4, biases=4, feed=2, feed_biases=1, norms=2):
 
 
 right("bert-weights", weights)
-right("bert-weights", lambda layers, d, f: layers * sum(
-    p.numel() for p in torch.nn.TransformerEncoderLayer(d, 1, f, device="meta").parameters()))  # fmt: skip
+right(
+    "bert-weights",
+    lambda layers, d, f: (
+        layers * sum(p.numel() for p in torch.nn.TransformerEncoderLayer(d, 1, f, device="meta").parameters())
+    ),
+)
 wrong("bert-weights", "the biases are missing", lambda n, d, f: weights(n, d, f, biases=0, feed_biases=0))
 wrong("bert-weights", "two LayerNorms are missing", lambda n, d, f: weights(n, d, f, norms=0))
 wrong("bert-weights", "(or as many biases)", lambda n, d, f: weights(n, d, f, biases=0))
