@@ -35,6 +35,7 @@ BERT-base to six layers on GLUE, from the hub (a BERT-base that somebody fine-tu
 Two processes on one machine without a GPU (--multi_gpu is accelerate's word for several processes):
   accelerate launch --multi_gpu --num_processes 2 -m kdviz.cli distill --task reviews --student 2x128x4 --out runs/two
 """
+OF_DISTILL = {"folder": "str", "checkpoint_every": "int", "log_with": "str | None"}  # settings that no run depends on
 
 
 def add_arguments(parser) -> None:
@@ -61,6 +62,7 @@ def add_arguments(parser) -> None:
     no_cache = {"action": "store_false", "default": None, "dest": "cache"}
     method.add_argument("--no-cache", help="run the teacher at every step", **no_cache)
     parser.add_argument("--out", metavar="FOLDER", dest="folder", help="checkpoints, then the finished run")
+    parser.add_argument("--log-with", metavar="TRACKER", help="tensorboard, or another tracker that accelerate knows")
     parser.add_argument("--progress", default="auto", choices=("auto", "terminal", "plain", "off"))
 
 
@@ -79,7 +81,7 @@ def described(args) -> tuple:
     from kdviz.models.teachers import load_teacher
     from kdviz.training.state import Settings as Training
 
-    data, training = kinds(load_task, "name"), kinds(Training) | {"folder": "str", "checkpoint_every": "int"}
+    data, training = kinds(load_task, "name"), kinds(Training) | OF_DISTILL
     models = {"task": "str", "with_labels": "float", "teacher": "str | None", "student": "", "method": ""}
     settings = Settings(args.config)
     for name in (*models, *data, *training):
@@ -87,7 +89,7 @@ def described(args) -> tuple:
             settings.put(getattr(args, name), "command line", name)
     given = settings.take(models | data | training)
     training = {name: given[name] for name in training if name in given}
-    for name in training.keys() - {"folder", "checkpoint_every"}:
+    for name in training.keys() - OF_DISTILL.keys():
         with settings.at(name):
             Training(**{name: training[name]})
     if "folder" not in training:

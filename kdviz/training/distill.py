@@ -48,6 +48,7 @@ def distill(
     snapshot_every: int | None = None,
     score: tuple[str, ...] | None = None,
     progress: str = "auto",
+    log_with: str | None = None,
     **settings,
 ) -> Run:
     """Distil `teacher` into a copy of `student` on `task`; best dev epoch kept, test splits scored once at the end.
@@ -71,6 +72,8 @@ def distill(
     snapshots        : texts whose hidden states are kept every `snapshot_every` steps, for the time-lapse
     score            : splits to score at the end, None for all that are not trained on
     progress         : "auto", "notebook", "terminal", "plain" or "off"
+    log_with         : "tensorboard" or another tracker of accelerate: the history goes there too, at each epoch and
+                       checkpoint; event files lie in `folder`/log
 
     Returns
     -------
@@ -85,9 +88,11 @@ def distill(
         raise TypeError(f"distill has no setting {', '.join(unknown)}; it has {', '.join(NAMES)}")
     if resume and folder is None:
         raise ValueError("resume=True needs folder=…: that is where checkpoints are")
+    if log_with is not None and folder is None:
+        raise ValueError(f"log_with={log_with!r} needs folder=…: that is where its files go")
     method, settings = KD() if method is None else method, Settings(**settings)
     _check(student, teacher, task, method)
-    accelerator = _accelerator(settings.mixed_precision)
+    accelerator = _accelerator(settings.mixed_precision, log_with, folder)
     reporter = Progress(progress if accelerator.is_main_process else "off", method.name)
     tokenizer = getattr(student, "tokenizer", None)
     student = copy.deepcopy(student, {id(tokenizer): tokenizer})
@@ -104,6 +109,8 @@ def distill(
         finally:
             for parameter in frozen:
                 parameter.requires_grad_(True)
+            for tracker in accelerator.trackers:  # accelerate's end_training would also part the processes
+                tracker.finish()
 
 
 NAMES = tuple(field.name for field in dataclasses.fields(Settings))
@@ -131,7 +138,18 @@ def _distill(run: Context, resume, snapshots, snapshot_every, score) -> Run:
         every = snapshot_every or max(1, -(-total // FRAMES))
         run.snapshots = Snapshots(snapshots, run.run_teacher, every, settings.max_length)
 
+    if run.accelerator.log_with:
+        plain = {f"method.{name}": value for name, value in signature["method"].items()}
+        run.accelerator.init_trackers("log", plain | {k: v for k, v in signature.items() if k != "method"})
+    tracked = 0 if state is None else len(state["run"]["history"])
+
     def save(position):
+        nonlocal tracked
+        if run.accelerator.trackers:
+            for row in run.history.rows()[tracked:]:
+                numbers = {name: value for name, value in row.items() if name not in ("step", "phase")}
+                run.accelerator.log(numbers, step=row["step"])
+            tracked = len(run.history)
         if run.folder is not None and run.accelerator.is_main_process:
             checkpoint.save(run.folder / "checkpoint.safetensors", position | {"signature": signature})
 
@@ -213,13 +231,17 @@ def _check(student, teacher, task, method):
         )
 
 
-def _accelerator(mixed_precision) -> Accelerator:
+def _accelerator(mixed_precision, log_with, folder) -> Accelerator:
     """The process's accelerator, in the precision asked for, whatever an earlier run of this process had."""
     wanted = mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != wanted:
         AcceleratorState._reset_state()
     # said outright, because several processes on a machine without a GPU are not recognised otherwise
-    return Accelerator(mixed_precision=wanted, cpu=not torch.accelerator.is_available())
+    cpu = not torch.accelerator.is_available()
+    accelerator = Accelerator(mixed_precision=wanted, cpu=cpu, log_with=log_with, project_dir=folder)
+    if log_with is not None and not accelerator.log_with:  # accelerate leaves out, without a word, what is missing
+        raise ValueError(f"log_with={log_with!r}, but that package is not installed: pip install {log_with}")
+    return accelerator
 
 
 def _signature(run: Context) -> dict:
