@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
@@ -290,7 +291,15 @@ def named_figures(bad) -> dict[str, list[go.Figure]]:
         "tradeoff": [
             f.tradeoff(dict.fromkeys(bad, 1.0), dict.fromkeys(bad, (0.5, 0.4, 0.6)), x_title=bad[0], y_title=bad[1])
         ],
+        "measured": [f.measured(costs(bad))],
     }
+
+
+def costs(names) -> pd.DataFrame:
+    """What kd.measure would say of some models, each ten times as large and slow as the one before."""
+    size = 10.0 ** np.arange(len(names))
+    known = {"accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6}
+    return pd.DataFrame({"megabytes": size, "ms_1": size, "ms_1_spread": size / 9, **known}, index=list(names))
 
 
 NO_NAMES = {"disagreement", "layer_attention"}  # take numbers alone
