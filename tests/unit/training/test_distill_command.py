@@ -40,9 +40,14 @@ def hub_folder(tmp_path):
     torch.manual_seed(0)
     tokenizer = load_tokenizer()
     config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=24, num_hidden_layers=4, num_attention_heads=4, intermediate_size=48,
-        id2label={0: "bad", 1: "good"}, label2id={"bad": 0, "good": 1},
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=24,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=48,
+        id2label={0: "bad", 1: "good"},
+        label2id={"bad": 0, "good": 1},
+    )
     folder = tmp_path / "bert-stand-in"
     BertForSequenceClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -70,10 +75,31 @@ def command(*words, processes: int = 1):
 
 def test_the_recipe_for_glue_runs_with_a_stand_in_from_the_hub(files, hub_folder, tmp_path, capsys):
     words = [
-        *files, "--teacher", str(hub_folder), "--student", "2x24x4", "--vocabulary", "full", "--method", "ckd",
-        "--set", "beta=10", "temperature=4", "--epochs", "2", "--lr", "4e-5", "--batch-size", "8",
-        "--cache-dtype", "float16", "--out", str(tmp_path / "run"), "--progress", "plain",
-    ]  # fmt: skip
+        *files,
+        "--teacher",
+        str(hub_folder),
+        "--student",
+        "2x24x4",
+        "--vocabulary",
+        "full",
+        "--method",
+        "ckd",
+        "--set",
+        "beta=10",
+        "temperature=4",
+        "--epochs",
+        "2",
+        "--lr",
+        "4e-5",
+        "--batch-size",
+        "8",
+        "--cache-dtype",
+        "float16",
+        "--out",
+        str(tmp_path / "run"),
+        "--progress",
+        "plain",
+    ]
     assert cli.main(["distill", *words]) == 0
     told = capsys.readouterr().out
     assert "teacher cache: layer_gram, logits, word_gram of bert-stand-in" in told
@@ -91,10 +117,20 @@ def test_two_processes_give_the_single_process_result(files, hub_folder, tmp_pat
             module.config.hidden_dropout_prob = module.config.attention_probs_dropout_prob = 0.0
     student.save(tmp_path / "student")
     words = [
-        *files, "--teacher", str(hub_folder), "--student", str(tmp_path / "student"), "--method", "kd",
-        "--set", "alpha=1",
-        "--epochs", "2", "--batch-size", "10",
-    ]  # fmt: skip
+        *files,
+        "--teacher",
+        str(hub_folder),
+        "--student",
+        str(tmp_path / "student"),
+        "--method",
+        "kd",
+        "--set",
+        "alpha=1",
+        "--epochs",
+        "2",
+        "--batch-size",
+        "10",
+    ]
     command(*words, "--out", str(tmp_path / "one"))
     command(*words, "--out", str(tmp_path / "two"), processes=2)
     one, two = kd.Run.load(tmp_path / "one"), kd.Run.load(tmp_path / "two")
@@ -257,9 +293,11 @@ def test_no_error_of_the_command_line_is_a_traceback(monkeypatch, capsys):
 def test_a_name_that_a_terminal_cannot_write_stops_nothing(files, tmp_path):
     words = [*files, "--teacher", "none", "--method", "labelsonly", "--epochs", "0", "--out", str(tmp_path / "läufe")]
     done = subprocess.run(
-        [sys.executable, "-m", "kdviz.cli", "distill", *words], env=os.environ | {"PYTHONIOENCODING": "ascii"},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "kdviz.cli", "distill", *words],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert "kept in" in done.stdout and r"l\xe4ufe" in done.stdout
 

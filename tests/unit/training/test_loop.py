@@ -230,8 +230,11 @@ def test_the_rate_warms_up_decays_and_is_shared_by_phases_that_say_so():
     stretches = schedule_phases(make(Plan(), batch_size=4), Plan().phases(4))
     steps = stretches[0].steps
     assert [(s.first, s.shared_first, s.shared) for s in stretches] == [
-        (0, 0, 2 * steps), (steps, 0, 2 * steps), (2 * steps, 2 * steps, steps), (3 * steps, 3 * steps, steps),
-    ]  # fmt: skip
+        (0, 0, 2 * steps),
+        (steps, 0, 2 * steps),
+        (2 * steps, 2 * steps, steps),
+        (3 * steps, 3 * steps, steps),
+    ]
     rates = [stretches[0].lr(step, 0.5, 0.25) for step in range(steps)]
     warm = 0.25 * 2 * steps
     assert rates[0] == pytest.approx(0.5 / (warm + 1)) and max(rates) <= 0.5
@@ -264,12 +267,16 @@ def test_steps_per_epoch_makes_runs_equally_long():
 @pytest.mark.parametrize(
     "settings, told",
     [
-        ({"batch_size": 0}, "batch_size=0"), ({"lr": 0}, "lr=0"), ({"warmup": 1.0}, "warmup=1.0"),
-        ({"epochs": -1}, "epochs=-1"), ({"mixed_precision": "fp8"}, "mixed_precision='fp8': choose among None, 'no'"),
-        ({"steps_per_epoch": 0}, "steps_per_epoch=0"), ({"progress": "loud"}, "progress='loud'"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"lr": 0}, "lr=0"),
+        ({"warmup": 1.0}, "warmup=1.0"),
+        ({"epochs": -1}, "epochs=-1"),
+        ({"mixed_precision": "fp8"}, "mixed_precision='fp8': choose among None, 'no'"),
+        ({"steps_per_epoch": 0}, "steps_per_epoch=0"),
+        ({"progress": "loud"}, "progress='loud'"),
         ({"teacher": None}, "KD needs logits, but teacher is None"),
     ],
-)  # fmt: skip
+)
 def test_impossible_settings_are_named(settings, told):
     with pytest.raises(ValueError, match=told):
         tiny.distill(kd.KD(), **settings)
