@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -256,9 +257,9 @@ def repo2docker() -> None:
 
 def chromium() -> None:
     """Find a Chromium for the browser tests, or have Debian install one when root asks."""
-    sys.path.insert(0, str(CLONE))
-    from kdviz.chromium import ADVICE, find_chromium  # standard library only
-
+    # by its path: this file needs the standard library alone, and `import kdviz` needs what is in .venv
+    module = runpy.run_path(str(CLONE / "kdviz" / "chromium.py"))
+    advice, find_chromium = module["ADVICE"], module["find_chromium"]
     if find_chromium():
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
@@ -267,7 +268,7 @@ def chromium() -> None:
         subprocess.run(["apt-get", "-q", "update"], **quiet)
         subprocess.run(["apt-get", "-q", "install", "-y", "--no-install-recommends", "chromium"], **quiet)
     if not find_chromium():
-        say(f"No Chromium: the browser tests will fail. {ADVICE}")
+        say(f"No Chromium: the browser tests will fail. {advice}")
 
 
 def lock() -> None:
