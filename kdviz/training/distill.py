@@ -231,7 +231,7 @@ def _check(student, teacher, task, method):
         )
 
 
-def _accelerator(mixed_precision, log_with, folder) -> Accelerator:
+def _accelerator(mixed_precision, log_with=None, folder=None) -> Accelerator:
     """The process's accelerator, in the precision asked for, whatever an earlier run of this process had."""
     wanted = mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != wanted:

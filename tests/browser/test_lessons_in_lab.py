@@ -8,7 +8,8 @@ import nbformat
 import numpy as np
 import plotly.graph_objects as go
 
-from docs.site.build import PLOTLY_MIME, decoded
+from docs.site.build import PLOTLY_MIME
+from kdviz.figures.still import decoded
 from tests.browser.lab import PATIENCE
 from tests.browser.test_lab import shown
 from tests.unit.figures.made import drawn
