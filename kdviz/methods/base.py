@@ -34,8 +34,8 @@ from kdviz.losses import contextual
 if TYPE_CHECKING:
     from kdviz.data.batches import Batch
     from kdviz.models.model import Model
-    from kdviz.training.context import Context
 
+Context = Any  # what the loop hands to hooks: `kdviz.training.context.Context`, of a room above this one
 ROWS = ("all", "labelled", "unlabelled")
 
 

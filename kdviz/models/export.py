@@ -11,11 +11,10 @@ from pathlib import Path
 from torch import nn
 
 from kdviz.disk import write_json
-from kdviz.models.model import Model
 
 
-def save_pretrained(model: Model, folder) -> Path:
-    """Write config.json, model.safetensors and the tokenizer as transformers does; returns the folder.
+def save_pretrained(model, folder) -> Path:
+    """Write a Model's config.json, model.safetensors and tokenizer as transformers does; returns the folder.
 
     ``AutoModelForSequenceClassification.from_pretrained(folder)`` and ``pipeline("text-classification", folder)`` give
     the probabilities that `model` gives. The tokenizer stays whole, since a word must fall into the same pieces, and
