@@ -141,3 +141,10 @@ def test_forms_can_be_read(path):
         assert all(part["type"] in ("textarea", "input", "markdown") for part in form["body"])
         names = [part["id"] for part in form["body"]]
         assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("words", [["check"], ["format", "--check"]])
+def test_every_file_is_in_the_one_format_and_without_lint(words):
+    ruff = [sys.executable, "-m", "ruff", *words, "--no-cache"]
+    done = subprocess.run(ruff, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
