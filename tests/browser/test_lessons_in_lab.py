@@ -118,9 +118,13 @@ def work_controls(page, plot, figure) -> None:
             assert plot.locator(".gtitle").text_content()
 
 
+# a run is painted every half second: this one lasts for three, however fast the machine
+UNHURRIED = "import time\nfrom kdviz.methods import Method\nMethod.after_step = lambda self, ctx: time.sleep(0.1)"
+
+
 def test_lessons_in_jupyterlab(lab, page, shots):
     cells = excerpt()
-    lab.put("lessons.ipynb", [*cells, ATTENTION, "# a line that goes on" + " and on" * 40])
+    lab.put("lessons.ipynb", [UNHURRIED, *cells, ATTENTION, "# a line that goes on" + " and on" * 40])
     page.evaluate(BARS)
     page.on("domcontentloaded", lambda opened: opened.evaluate(BARS))
     lab.run_all(page, "lessons.ipynb")
