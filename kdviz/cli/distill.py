@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from contextlib import suppress
-from pathlib import Path
 
 from kdviz.cli.settings import Settings, kinds
 
@@ -78,6 +77,7 @@ def run(args) -> int:
 def described(args) -> tuple:
     """(student, teacher, task, method, settings of training) of file and options. Errors say where they come from."""
     from kdviz.data.load import load_task
+    from kdviz.disk import make_folder
     from kdviz.models.teachers import load_teacher
     from kdviz.training.state import Settings as Training
 
@@ -95,7 +95,7 @@ def described(args) -> tuple:
     if "folder" not in training:
         raise ValueError("where shall the run be kept? Say --out FOLDER, or folder: in the file of settings")
     with settings.at("folder"):
-        Path(training["folder"]).mkdir(parents=True, exist_ok=True)
+        make_folder(training["folder"])
     method = method_of(settings, args.set)
     rows = {name: given[name] for name in data if name in given}
     with settings.at("train" if rows else "task"):

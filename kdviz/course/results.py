@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import platform
+import shutil
 import subprocess
 import time
 import traceback
@@ -25,8 +26,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from kdviz.disk import write_whole
-from kdviz.paths import data_dir
+from kdviz.disk import make_folder, write_whole
+from kdviz.paths import PACKAGE, data_dir, in_clone
 
 KEYS = ["task", "labels", "method", "seed"]  # of a row in its table
 OF_GROUP = ("table", "student", "rows", "wrong", "kronecker", "assistant")  # what a group's rows share
@@ -195,11 +196,15 @@ def _teacher(task: str):
 
 @functools.cache
 def commit() -> str:
-    """The commit that is checked out, with "+" when files of the package differ from it; "" outside a clone."""
-    root = data_dir().parent
-    ask = lambda *words: subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True)  # noqa: E731
-    head = ask("rev-parse", "--short=12", "HEAD")
-    if head.returncode:
+    """The commit that is checked out, with "+" when files of the package differ from it.
+
+    "" outside a clone: a repository around a wheel or a copy of kdviz has commits of its own.
+    """
+    if shutil.which("git") is None or not in_clone():
+        return ""
+    ask = lambda *words: subprocess.run(["git", "-C", str(PACKAGE.parent), *words], capture_output=True, text=True)  # noqa: E731
+    head = ask("rev-parse", "--verify", "--short=12", "HEAD")
+    if head.returncode or ask("rev-parse", "--show-prefix").stdout.strip():
         return ""
     return head.stdout.strip() + ("+" if ask("status", "--porcelain", "--", "kdviz").stdout.strip() else "")
 
@@ -222,7 +227,7 @@ class Results:
 
     def add(self, experiment: Experiment, row: dict) -> None:
         """Write a finished row whole."""
-        self.path(experiment).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path(experiment).parent)
         write_whole(self.path(experiment), json.dumps(row, indent=1).encode())
 
     def gather(self) -> dict[str, pd.DataFrame]:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from kdviz.disk import write_whole
+from kdviz.disk import make_folder, write_whole
 from kdviz.paths import clone
 
 POINTS = 1  # nbgrader points of one exercise
@@ -70,7 +70,7 @@ def write(flavour: str, lessons: Path, target: Path) -> list[Path]:
     """Write that version of every notebook in folder `lessons` into folder `target`; returns the new paths."""
     if flavour not in FLAVOURS:
         raise ValueError(f"no version {flavour!r} of a lesson: choose one of {', '.join(FLAVOURS)}")
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target)
     if target.resolve() == lessons.resolve():
         raise ValueError(f"{target} holds the lessons themselves: choose another folder")
     written = []
@@ -95,10 +95,7 @@ def add_arguments(parser) -> None:
 def run(args) -> int:
     root = clone()
     out = args.out or root / "build" / args.flavour
-    try:
-        written = write(args.flavour, root / "notebooks", out)
-    except ValueError as error:
-        raise SystemExit(f"kdviz: {error}") from error
+    written = write(args.flavour, root / "notebooks", out)
     print(f"{len(written)} lessons, {args.flavour} version, in {out}")
     return 0
 

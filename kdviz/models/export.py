@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import nn
 
-from kdviz.disk import write_json
+from kdviz.disk import make_folder, write_json
 
 
 def save_pretrained(model, folder) -> Path:
@@ -36,8 +36,7 @@ def save_pretrained(model, folder) -> Path:
     if model.labels:
         encoder.config.id2label = dict(enumerate(model.labels))
         encoder.config.label2id = {label: index for index, label in enumerate(model.labels)}
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder) as made:
         encoder.save_pretrained(made)
         tokenizer.save_pretrained(made)

@@ -87,15 +87,18 @@ def _load(build, folder: Path, classes: int | None = None) -> tuple[nn.Module, s
 
 def _reorder(network, own: tuple[str, ...], task) -> None:
     """Permute the classifier so that class i is the task's label i, when the model names the same labels otherwise."""
-    names, wanted = [label.lower() for label in own], [label.lower() for label in task.labels]
-    if sorted(names) == sorted(wanted):
-        order = [names.index(label) for label in wanted]
-        last = [m for m in network.modules() if isinstance(m, nn.Linear) and m.out_features == len(own)][-1]
-        with torch.no_grad():
-            for parameter in last.parameters():
-                parameter.copy_(parameter[order])
-    elif not all(name.startswith("label_") for name in names):
-        raise other_labels(own, task)
+    for spelled in (str, str.casefold):  # letter by letter first: "Pos" and "pos" may be two classes
+        names, wanted = [spelled(label) for label in own], [spelled(label) for label in task.labels]
+        if sorted(names) == sorted(wanted) and len(set(names)) == len(names):
+            order = [names.index(label) for label in wanted]
+            last = [m for m in network.modules() if isinstance(m, nn.Linear) and m.out_features == len(own)][-1]
+            with torch.no_grad():
+                for parameter in last.parameters():
+                    parameter.copy_(parameter[order])
+            break
+    else:
+        if names not in ([f"label_{first + place}" for place in range(len(own))] for first in (0, 1)):
+            raise other_labels(own, task)
     network.config.id2label = dict(enumerate(task.labels))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kdviz.disk import check_file, write_json, write_whole
+from kdviz.disk import check_file, make_folder, write_json, write_whole
 from kdviz.models.network import FIELDS, Module, Network, Outputs
 from kdviz.models.tokenizers import ids_of, is_packaged, load_tokenizer, tokenizer_sha256, unknown_id
 from kdviz.states import CHUNK, encode
@@ -158,8 +158,7 @@ class Model(Module):
         """
         from safetensors.torch import save
 
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = make_folder(folder)
         shared = self._shared()
         state = {name: value.detach().cpu() for name, value in self.state_dict().items() if name not in shared}
         data = save({name: value.clone(memory_format=torch.contiguous_format) for name, value in state.items()})
@@ -179,8 +178,8 @@ class Model(Module):
             "tokenizer_sha256": self.tokenizer_sha256,
         }
         write_json(folder / "model.json", settings)
-        for former in set(folder.glob("model-*.safetensors")) - {folder / weights}:
-            former.unlink()
+        for former in set(folder.glob(f"model-{'[0-9a-f]' * 12}.safetensors")) - {folder / weights}:
+            former.unlink()  # and not the parts of another tool's weights, model-00001-of-00002.safetensors
         return folder
 
     def _shared(self) -> dict[str, str]:

@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from kdviz import fields
 from kdviz.data.batches import Rows
+from kdviz.disk import make_folder
 from kdviz.training.cachefile import TYPES, FieldFile, FieldWriter, description, file_name
 
 LAYOUT = 2  # of the files; a change makes new caches
@@ -94,7 +95,7 @@ class TeacherCache:
         identity = f"{LAYOUT} {dtype} {fingerprint(teacher)}".encode()
         key = hashlib.sha256(identity + b"".join(ordered)).hexdigest()[:20]
         folder = cache_folder() / "teachers" / key
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, "set KDVIZ_CACHE to a folder that you can write to, or pass cache=False")
         texts = np.array([first[digest] for digest in ordered])
         names = {field: file_name(field, layers) for field in sorted(needs)}
         with FileLock(folder / ".lock"):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+
+from kdviz.disk import make_folder, whole
 
 FORMAT = "kdviz-1"
 
@@ -19,10 +20,12 @@ def save(path: Path, state: Any) -> None:
     tensors: dict[str, torch.Tensor] = {}
     tree = _take_tensors(state, "state", tensors)
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(tensors, temporary, metadata={"format": FORMAT, "tree": json.dumps(tree)})
-    os.replace(temporary, path)
+    make_folder(path.parent)
+    with whole(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata={"format": FORMAT, "tree": json.dumps(tree)})
+        except SafetensorError as error:  # a full disk, in its words
+            raise OSError(error) from error
 
 
 def load(path: Path) -> Any:

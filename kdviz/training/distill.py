@@ -17,7 +17,8 @@ from accelerate.state import AcceleratorState
 
 from kdviz import fields
 from kdviz.analysis import wilson
-from kdviz.data.batches import Rows
+from kdviz.data.batches import UNLABELLED, Rows
+from kdviz.disk import make_folder
 from kdviz.methods.base import Method
 from kdviz.methods.kd import KD
 from kdviz.training import checkpoint
@@ -92,6 +93,9 @@ def distill(
         raise ValueError(f"log_with={log_with!r} needs folder=…: that is where its files go")
     method, settings = KD() if method is None else method, Settings(**settings)
     _check(student, teacher, task, method)
+    score = _scored(task, score)
+    if folder is not None:
+        folder = make_folder(folder)
     accelerator = _accelerator(settings.mixed_precision, log_with, folder)
     reporter = Progress(progress if accelerator.is_main_process else "off", method.name)
     tokenizer = getattr(student, "tokenizer", None)
@@ -192,16 +196,27 @@ def _matched(run: Context):
     return tuple(map(tuple, run.method.layer_map(run.run_teacher.layers, run.student.layers)))
 
 
-def _score(run: Context, splits):
-    """The one look at the test splits."""
-    chosen = [name for name in run.task.splits if name not in SPLITS_OF_TRAINING] if splits is None else splits
-    scores, predictions = {}, {}
+def _scored(task, splits) -> list[str]:
+    """The splits to score. Before anything is trained: KeyError or ValueError for one that is missing or unlabelled."""
+    chosen = [name for name in task.splits if name not in SPLITS_OF_TRAINING] if splits is None else list(splits)
     for name in chosen:
+        if set(task[name]["label"][:]) <= {UNLABELLED}:
+            raise ValueError(
+                f"split {name!r} of task {task.name!r} has no labels to score: leave it out, as in score=()"
+            )
+    return chosen
+
+
+def _score(run: Context, splits: list[str]):
+    """The one look at the test splits."""
+    scores, predictions = {}, {}
+    for name in splits:
         rows = Rows(run.table.tokenizer, run.settings.max_length)
         rows.add(run.task[name])
         found, logits = evaluate(run.student, rows, run.accelerator)
-        low, high = wilson(found["accuracy"], len(rows))
-        scores[name] = found | {"rows": len(rows), "low": low, "high": high}
+        labelled = len(rows.members("labelled"))
+        low, high = wilson(found["accuracy"], labelled)
+        scores[name] = found | {"rows": labelled, "low": low, "high": high}
         predictions[name] = logits.argmax(-1)
     return scores, predictions
 

@@ -72,7 +72,8 @@ def measure(models, texts, task=None, *, repeats: int = 20, max_length: int = 12
             table = Rows(model.tokenizer, max_length)
             table.add(task["test"])
             accuracy = evaluate(model, table)[0]["accuracy"]
-            row |= dict(zip(("accuracy", "accuracy_low", "accuracy_high"), (accuracy, *wilson(accuracy, len(table)))))
+            bounds = wilson(accuracy, len(table.members("labelled")))
+            row |= dict(zip(("accuracy", "accuracy_low", "accuracy_high"), (accuracy, *bounds)))
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 

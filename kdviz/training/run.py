@@ -22,7 +22,7 @@ class Run:
     student     : the distilled model
     history     : one row a step: step, epoch, phase, lr, loss, its named terms, grad_norm; where an epoch ended also
                   dev_accuracy, dev_loss, dev_macro_f1
-    scores      : split -> accuracy, loss, macro_f1, rows, low, high (95 % interval of the accuracy)
+    scores      : split -> accuracy, loss, macro_f1, rows with a label, low, high (95 % interval of the accuracy)
     predictions : split -> (N,) predicted classes, in the split's order
     records     : what the method kept for pictures: name -> [(step, tensor), …]
     snapshots   : the student's States on a few texts through training, or None

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import kdviz as kd
-from kdviz import cli
+from kdviz import cli, paths
 from kdviz.analysis import interval
 from kdviz.course import results as module
 from kdviz.course.results import Experiment, Results, experiments, run_one, select
@@ -47,6 +47,35 @@ def test_every_row_says_how_it_came_about():
     for name in ("command", "commit", "seconds", "torch", "transformers", "python", "settings"):
         assert table[name].notna().all() and (table[name].astype(str) != "").all(), name
     assert [json.loads(text)["seed"] for text in table["settings"]] == table["seed"].tolist()
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A repository of somebody else's, and nothing known of any commit."""
+    who = dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "x")
+    for words in ("init -q .", "commit -q --allow-empty -m theirs"):
+        subprocess.run(["git", *words.split()], cwd=tmp_path, check=True, env=os.environ | who)
+    module.commit.cache_clear()
+    yield tmp_path
+    module.commit.cache_clear()
+
+
+def test_a_commit_is_kdvizs_own_or_none(elsewhere, monkeypatch):
+    monkeypatch.setenv("KDVIZ_DATA", str(elsewhere / "data"))  # a data folder in a foreign repository
+    (elsewhere / "data").mkdir()
+    head = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=paths.PACKAGE, capture_output=True, text=True)
+    assert module.commit().rstrip("+") == head.stdout.strip() != ""
+    package = elsewhere / "site" / "kdviz"
+    (package.parent / "notebooks").mkdir(parents=True)
+    for place in (paths, module):
+        monkeypatch.setattr(place, "PACKAGE", package)
+    for _ in ("a wheel", "a copy of the sources"):
+        module.commit.cache_clear()
+        assert module.commit() == ""
+        (package.parent / "pyproject.toml").touch()
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    module.commit.cache_clear()
+    assert module.commit() == ""
 
 
 def test_what_the_readme_says_of_longer_runs():

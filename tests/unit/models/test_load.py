@@ -63,6 +63,28 @@ def test_classes_of_any_family_are_put_in_the_order_of_the_task(tmp_path, task, 
 
 
 @pytest.mark.parametrize(
+    "own, wanted, order",
+    [
+        (("pos", "Pos", "neg"), ("Pos", "neg", "pos"), [1, 2, 0]),
+        (("Pos", "NEG", "none"), ("none", "neg", "pos"), [2, 1, 0]),
+        (("LABEL_0", "LABEL_1", "LABEL_2"), ("a", "b", "c"), [0, 1, 2]),
+        (("LABEL_1", "LABEL_2", "LABEL_3"), ("a", "b", "c"), [0, 1, 2]),
+        (("POS", "pos", "neg"), ("Pos", "neg", "pos"), None),
+        (("label_good", "label_bad", "label_fair"), ("a", "b", "c"), None),
+        (("LABEL_2", "LABEL_1", "LABEL_0"), ("a", "b", "c"), None),
+    ],
+)
+def test_classes_are_matched_letter_by_letter_and_otherwise_only_where_that_is_no_guess(tmp_path, own, wanted, order):
+    folder, task = save_tiny(tmp_path / "m", labels=own), tiny_task(labels=wanted)
+    if order is None:
+        with pytest.raises(ValueError, match="do not match.*labels="):
+            kd.load_teacher(folder, task)
+        return
+    expected = kd.encode(kd.load_teacher(folder), "a film").logits[:, order]
+    assert_close(kd.encode(kd.load_teacher(folder, task), "a film").logits, expected)
+
+
+@pytest.mark.parametrize(
     "changes, kind",
     [({"problem_type": "multi_label_classification"}, "multi-label"), ({"problem_type": "regression"}, "regression")],
 )

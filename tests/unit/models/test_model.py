@@ -208,6 +208,14 @@ def test_saving_again_keeps_one_version_and_foreign_files(tmp_path, student):
     assert Model.load(tmp_path).fingerprint() == student.fingerprint()
 
 
+def test_weights_of_another_tool_in_the_folder_are_kept(tmp_path, student):
+    parts = [tmp_path / f"model-0000{part}-of-00002.safetensors" for part in (1, 2)]
+    for part in parts:
+        part.write_text("of another tool")
+    student.save(tmp_path)
+    assert all(part.exists() for part in parts) and Model.load(tmp_path).fingerprint() == student.fingerprint()
+
+
 def test_an_interrupted_save_leaves_the_former_model(tmp_path, student, monkeypatch):
     before = student.fingerprint()
     student.save(tmp_path)

@@ -271,6 +271,9 @@ def test_what_the_file_does_not_say(written, files, tmp_path, capsys):
     assert cli.main(["distill", *files, "--out", str(tmp_path / "file")]) == 1
     error = capsys.readouterr().err
     assert "command line: folder:" in error and str(tmp_path / "file") in error and error.count("\n") == 1
+    assert cli.main(["distill", *files, "--out", str(tmp_path / "file" / "run")]) == 1
+    error = capsys.readouterr().err
+    assert f"{tmp_path / 'file' / 'run'} (Not a directory); name a folder that you can write to" in error
 
 
 def test_no_error_of_the_command_line_is_a_traceback(monkeypatch, capsys):

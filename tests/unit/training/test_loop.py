@@ -81,6 +81,34 @@ def test_predictions_and_scores_agree():
         tiny.distill(epochs=1, score=()).test  # noqa: B018
 
 
+def test_rows_without_a_label_neither_count_nor_narrow_the_interval():
+    few, many = tiny.task()["test"], tiny.task()["transfer"]
+    mixed = datasets.concatenate_datasets([few, *[many] * 5])
+    task = kd.Task("tiny", tiny.task().labels, tiny.task().splits | {"test": few, "mixed": mixed})
+    run = tiny.distill(epochs=1, task=task)
+    for name in ("accuracy", "rows", "low", "high"):
+        assert run.scores["mixed"][name] == run.scores["test"][name], name
+    measured = [
+        kd.measure([tiny.teacher()], ["a film"], kd.Task("x", (), {"test": rows}), repeats=1) for rows in (few, mixed)
+    ]
+    for name in ("accuracy", "accuracy_low", "accuracy_high"):
+        assert measured[0].loc["tiny teacher", name] == measured[1].loc["tiny teacher", name], name
+
+
+def test_what_cannot_be_scored_is_said_before_anything_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr("kdviz.training.distill.train", lambda *args: pytest.fail("it was trained"))
+    with pytest.raises(KeyError, match="no split 'tset'"):
+        tiny.distill(score=("tset",))
+    with pytest.raises(ValueError, match="split 'transfer' .* has no labels to score"):
+        tiny.distill(score=("transfer",))
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"written into .*run \(Not a directory\); name a folder that you can write to"):
+        tiny.distill(folder=tmp_path / "file" / "run")
+    monkeypatch.setattr("kdviz.disk.os.access", lambda *args: False)
+    with pytest.raises(PermissionError, match=r"written into .*run \(Permission denied\); name a folder"):
+        tiny.distill(folder=tmp_path / "run")
+
+
 def test_a_run_is_saved_and_loaded_whole(tmp_path):
     run = tiny.distill(snapshots=["the film is great", "a dull song"], snapshot_every=4)
     run.records["weights"] = [(0, torch.rand(3)), (2, torch.rand(2))]

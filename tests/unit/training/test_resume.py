@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from kdviz.training import checkpoint
 from kdviz.training.run import Run
@@ -104,6 +105,20 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path):
         checkpoint.load(path)
     with pytest.raises(TypeError, match="state.a is a set"):
         checkpoint.save(path, {"a": {1}})
+
+
+def test_a_full_disk_leaves_the_former_checkpoint_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.save(path, {"a": 1})
+
+    def full(tensors, name, metadata):
+        Path(name).write_bytes(b"half")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OSError, match=r"checkpoint\.safetensors cannot be written .*No space.*free some disk"):
+        checkpoint.save(path, {"a": 2})
+    assert checkpoint.load(path) == {"a": 1} and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"label": "KD"}'])
