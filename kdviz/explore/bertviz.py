@@ -15,13 +15,17 @@ import json
 from pathlib import Path
 
 from kdviz.figures import theme
-from kdviz.figures.inputs import one_sentence, words
+from kdviz.figures.inputs import named, one_sentence, spoken, words
 from kdviz.figures.tables import grid
 from kdviz.states import States
 
 _ASSETS = Path(__file__).parent / "assets"
 _MOST_BYTES = 400_000  # of attention numbers in one view, beside 320 KB of d3 and jQuery
 _BYTES_PER_NUMBER = 6.5
+_VIEWS = {  # as an alt text says it
+    "head": "lines from each token to the tokens it attends to",
+    "model": "a small picture of every layer and head",
+}
 _PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Attention</title>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'">
 <style>
@@ -62,52 +66,29 @@ def attention(states, view: str = "head", *, sentence: int = 0, layer: int | Non
             'view="neuron" is not offered: it works only with a BERT of bertviz\'s own that is loaded from a pickle. '
             'Use view="head", view="model" or kd.figures.attention'
         )
-    if view not in ("head", "model"):
+    if view not in _VIEWS:
         raise ValueError(f'view {view!r} is not one of "head", "model"')
-    models = one_sentence(states, sentence)
+    models = one_sentence(states, sentence, attentions=True)
     for model in models:
-        if model.attentions is None:
-            raise ValueError(f"{model.name!r} came without attentions: pass attentions=True to kd.encode")
         if layer is not None and not 1 <= layer <= model.layers:
             raise ValueError(f"layer {layer} of {model.name!r}, which has layers 1 to {model.layers}")
     matrices = max(model.attentions.shape[1] * model.attentions.shape[2] for model in models)
-    tokens, notes = words(
-        models, max(2, min(theme.MOST_TOKENS, int((_MOST_BYTES / _BYTES_PER_NUMBER / matrices) ** 0.5)))
-    )
-    names = " and ".join(f"{model.role} {model.name}" for model in models)
-    what = (
-        "lines from each token to the tokens it attends to"
-        if view == "head"
-        else "a small picture of every layer and head"
-    )
-    alt = f"Attention of {names} over {len(tokens)} tokens ({' '.join(map(theme.visible, tokens))}): {what}."
-    return AttentionView(
-        _page(models, view, tokens, layer),
-        _height(models, view, len(tokens)),
-        alt,
-        notes,
-        _tables(models, view, tokens, layer),
-    )
+    fit = int((_MOST_BYTES / _BYTES_PER_NUMBER / matrices) ** 0.5)
+    tokens, notes = words(models, max(2, min(theme.MOST_TOKENS, fit)))
+    alt = f"Attention of {named(models)} over {spoken(tokens)}: {_VIEWS[view]}."
+    page, tables = (draw(models, view, tokens, layer) for draw in (_page, _tables))
+    return AttentionView(page, _height(models, view, len(tokens)), alt, notes, tables)
 
 
 def _page(models: list[States], view: str, tokens: list[str], layer: int | None) -> str:
     picker = 'Layer: <select id="layer" aria-label="Layer"></select>' if view == "head" else ""
-    places = "".join(
-        f'<div id="model{m}"><h1>{html.escape(f"{model.role} · {model.name}")}</h1>'
-        f'<span>{picker}</span><div id="vis"></div></div>'
-        for m, model in enumerate(models)
-    )
-    code = _drawing_code(view)
-    drawings = "".join(
-        f"<script>{code.replace('PYTHON_PARAMS', script_json(_settings(model, f'model{m}', view, tokens, layer)), 1)}</script>"
-        for m, model in enumerate(models)
-    )
-    return _PAGE % {
-        "places": places,
-        "d3": _asset("d3.min.js"),
-        "jquery": _asset("jquery.min.js"),
-        "drawings": drawings,
-    }
+    code, places, drawings = _drawing_code(view), "", ""
+    for m, model in enumerate(models):
+        name, settings = html.escape(f"{model.role} · {model.name}"), _settings(model, f"model{m}", view, tokens, layer)
+        places += f'<div id="model{m}"><h1>{name}</h1><span>{picker}</span><div id="vis"></div></div>'
+        drawings += f"<script>{code.replace('PYTHON_PARAMS', script_json(settings), 1)}</script>"
+    scripts = {name: _asset(f"{name}.min.js") for name in ("d3", "jquery")}
+    return _PAGE % {"places": places, "drawings": drawings, **scripts}
 
 
 def _settings(model: States, place: str, view: str, tokens: list[str], layer: int | None) -> dict:
@@ -135,25 +116,16 @@ def _tables(models: list[States], view: str, tokens: list[str], layer: int | Non
         heads = [f"head {head + 1}" for head in range(shares.shape[1])]
         if view == "head":
             shown = layer or model.layers
-            top, most = shares[shown - 1].max(-1)  # (heads, n)
-            lines = [
-                [name, *(f"{names[j]} {share:.2f}" for share, j in zip(top[:, i].tolist(), most[:, i].tolist()))]
-                for i, name in enumerate(names)
-            ]
+            top, most = (found.T.tolist() for found in shares[shown - 1].max(-1))  # (n, heads)
+            look = lambda share, j: f"{names[j]} {share:.2f}"
             caption = f"{model.name}, layer {shown}: the word that each word looks at most, and the share it gets"
+            starts = names
         else:
-            top, most = shares.flatten(-2).max(-1)  # (L, heads)
-            lines = [
-                [
-                    f"layer {one + 1}",
-                    *(
-                        f"{names[at // len(names)]} → {names[at % len(names)]} {share:.2f}"
-                        for share, at in zip(top[one].tolist(), most[one].tolist())
-                    ),
-                ]
-                for one in range(model.layers)
-            ]
+            top, most = (found.tolist() for found in shares.flatten(-2).max(-1))  # (L, heads)
+            look = lambda share, at: f"{names[at // len(names)]} → {names[at % len(names)]} {share:.2f}"
             caption = f"{model.name}: each head's strongest look, and its share"
+            starts = [f"layer {one + 1}" for one in range(model.layers)]
+        lines = [[start, *map(look, *found)] for start, *found in zip(starts, top, most)]
         tables.append(grid(html.escape(caption), ["", *heads], lines))
     return "".join(tables)
 

@@ -69,10 +69,10 @@ class Explorer(widgets.VBox):
         try:
             self.figure = self.draw()
         except ValueError as error:
+            words = html.escape(theme.shortened(theme.visible(str(error).rstrip(".")), 400))
             stays = "" if self.figure is None else " The last picture stays."
-            self.message.value = (
-                f'<div role="alert" style="color:var(--jp-error-color0,#8b0000)">{_shown(error)}.{stays}</div>'
-            )
+            look = 'role="alert" style="color:var(--jp-error-color0,#8b0000)"'
+            self.message.value = f"<div {look}>{words}.{stays}</div>"
         else:
             self.message.value = ""
             self._show(mimebundle(self.figure))
@@ -98,9 +98,3 @@ class Explorer(widgets.VBox):
         if bundle is not None and self.figure is not None:
             bundle |= mimebundle(self.figure) | Still().to_mimebundle(self.figure.to_dict())
         return bundle
-
-
-def _shown(error: Exception, most: int = 400) -> str:
-    """An error as HTML that shows it literally, with a typed text of ten thousand characters cut."""
-    words = theme.visible(str(error).rstrip("."))
-    return html.escape(words if len(words) <= most else words[:most] + "…")

@@ -6,6 +6,7 @@ import ipywidgets as widgets
 
 from kdviz import figures
 from kdviz.explore.explorer import Explorer
+from kdviz.figures import theme
 from kdviz.states import encode
 
 EXAMPLES = (
@@ -20,21 +21,18 @@ EXAMPLES = (
 class SentenceExplorer(Explorer):
     """A text box, an examples menu and a model picker; `states` gives what the models make of the text."""
 
-    def __init__(self, models, text: str | None, examples, more: list[widgets.Widget]):
+    def __init__(self, models, text: str | None, more: list[widgets.Widget]):
         self._choices = _choices(list(models) if isinstance(models, (list, tuple)) else [models])
         self._encoded: tuple = (None, None)
         self.sentence = widgets.Text(
-            value=examples[0] if text is None else text,
+            value=EXAMPLES[0] if text is None else text,
             description="Sentence",
             continuous_update=False,
             placeholder="type a sentence and press Enter",
-            layout=widgets.Layout(width="min(640px, 95%)"),
+            layout=_at_most(640),
         )
-        self.examples = widgets.Dropdown(
-            options=[("choose one …", ""), *((_short(example), example) for example in examples)],
-            description="Examples",
-            layout=widgets.Layout(width="min(380px, 95%)"),
-        )
+        offered = [("choose one …", ""), *((theme.shortened(example, 48), example) for example in EXAMPLES)]
+        self.examples = widgets.Dropdown(options=offered, description="Examples", layout=_at_most(380))
         self.models = widgets.Dropdown(options=list(self._choices), description="Models")
         super().__init__([[self.sentence, self.examples], [self.models, *more]])
 
@@ -54,8 +52,8 @@ class SentenceExplorer(Explorer):
             super()._changed(change)
 
 
-def _short(text: str, most: int = 48) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _at_most(pixels: int) -> widgets.Layout:
+    return widgets.Layout(width=f"min({pixels}px, 95%)")
 
 
 def _choices(models) -> dict[str, list]:
@@ -70,7 +68,7 @@ def _choices(models) -> dict[str, list]:
 
 def offer_tokens(picker: widgets.Dropdown, tokens) -> None:
     """Put a sentence's tokens into a picker; the chosen place is kept when the sentence has it."""
-    options = [(f"{place}: {figures.theme.visible(token)}", place) for place, token in enumerate(tokens)]
+    options = [(f"{place}: {theme.visible(token)}", place) for place, token in enumerate(tokens)]
     if options != list(picker.options):
         place = picker.value
         picker.options = options
@@ -80,18 +78,12 @@ def offer_tokens(picker: widgets.Dropdown, tokens) -> None:
 class WordExplorer(SentenceExplorer):
     """Relations of the words of a sentence, in pairs or as angles at a vertex word."""
 
-    def __init__(self, models, text: str | None = None, *, examples=EXAMPLES):
+    def __init__(self, models, text: str | None = None):
         self.view = widgets.Dropdown(options=["pairs of words", "angles at a word"], description="View")
         self.vertex = widgets.Dropdown(description="Vertex", disabled=True)
-        self.reach = widgets.IntSlider(
-            0,
-            min=0,
-            max=10,
-            description="Window δ (0: whole sentence)",
-            continuous_update=False,
-            layout=widgets.Layout(width="min(420px, 95%)"),
-        )
-        super().__init__(models, text, examples, [self.view, self.vertex, self.reach])
+        look = {"continuous_update": False, "layout": _at_most(420)}
+        self.reach = widgets.IntSlider(0, 0, 10, description="Window δ (0: whole sentence)", **look)
+        super().__init__(models, text, [self.view, self.vertex, self.reach])
 
     def draw(self):
         states = self.states()
@@ -103,24 +95,23 @@ class WordExplorer(SentenceExplorer):
         return figures.word_angles(states, self.vertex.value, window=window)
 
 
-def word_relations(models, text: str | None = None, *, examples=EXAMPLES) -> WordExplorer:
+def word_relations(models, text: str | None = None) -> WordExplorer:
     """Type a sentence and see the relations of its words, pair by pair or as angles at a word you pick.
 
-    models   : a Model or a list, teacher first   text : the first sentence
-    examples : what the examples menu offers
+    models : a Model or a list, teacher first   text : the first sentence
     The controls: sentence (Enter), examples, models, view, vertex (for angles), δ (how far apart two words may
     stand; the window is 2δ+1 words wide). What cannot be drawn is said above the picture, which stays.
     """
-    return WordExplorer(models, text, examples=examples)
+    return WordExplorer(models, text)
 
 
 class LayerExplorer(SentenceExplorer):
     """Relations of one word's vectors across layers, or the path of every word through the layers."""
 
-    def __init__(self, models, text: str | None = None, *, examples=EXAMPLES):
+    def __init__(self, models, text: str | None = None):
         self.view = widgets.Dropdown(options=["layers of one word", "paths of all words"], description="View")
         self.word = widgets.Dropdown(description="Word")
-        super().__init__(models, text, examples, [self.view, self.word])
+        super().__init__(models, text, [self.view, self.word])
 
     def draw(self):
         states = self.states()
@@ -131,6 +122,6 @@ class LayerExplorer(SentenceExplorer):
         return figures.layer_relation(states, self.word.value)
 
 
-def layer_relations(models, text: str | None = None, *, examples=EXAMPLES) -> LayerExplorer:
+def layer_relations(models, text: str | None = None) -> LayerExplorer:
     """Type a sentence and see how each word changes from layer to layer; arguments as in `word_relations`."""
-    return LayerExplorer(models, text, examples=examples)
+    return LayerExplorer(models, text)

@@ -16,7 +16,7 @@ def measured(table) -> go.Figure:
     """
     if "accuracy" not in table:
         raise ValueError("these models have no accuracy: pass the task, kd.measure(models, texts, task)")
-    figure, said = go.Figure(), []
+    figure, said, look = go.Figure(), [], {"opacity": 0.75, "line": {"width": 0}}
     for number, (model, row) in enumerate(table.sort_values("ms_1").iterrows()):
         name, size = theme.token_text(str(model), 40), f"{row['megabytes']:,.3g} MB"
         across = max(8, LARGEST * (row["megabytes"] / table["megabytes"].max()) ** 0.5)
@@ -27,12 +27,7 @@ def measured(table) -> go.Figure:
             y=[row["accuracy"]],
             error_y=bar | {"thickness": 1.2, "color": theme.colour("quiet")},
             mode="markers",
-            marker={
-                "size": across,
-                "opacity": 0.75,
-                "color": theme.shade(str(model), number + 2),
-                "line": {"width": 0},
-            },
+            marker=look | {"size": across, "color": theme.shade(str(model), number + 2)},
             name=f"{name}, {size}",
             hovertemplate=f"{name}<br>accuracy %{{y:.3f}}<br>{time}<br>{size}<extra></extra>",
         )

@@ -22,10 +22,7 @@ def attention(states, *, sentence: int = 0) -> go.Figure:
     states : States of one model, or of two, teacher first, encoded with ``attentions=True``
     Raises ValueError when a model has no attentions, and as `word_relation` does.
     """
-    models = one_sentence(states, sentence)
-    for model in models:
-        if model.attentions is None:
-            raise ValueError(f"{model.name!r} came without attentions: pass attentions=True to kd.encode")
+    models = one_sentence(states, sentence, attentions=True)
     layers = [pair for pair in matched_layers(models) if min(pair) > 0]  # layer 0, the embedding, attends to nothing
     places = [(m, head) for m, model in enumerate(models) for head in range(model.attentions.shape[2])]
     tokens, notes = words(models, heatmaps.most_tokens(len(places) * (len(layers) + 1)))
@@ -37,7 +34,7 @@ def attention(states, *, sentence: int = 0) -> go.Figure:
     layout, plot = _layout(panels_of(models), places, tokens)
     bar = parts.colour_bar("attention")
     highest = heatmaps.bounds_of(shares, 0.0)[1]
-    layout["coloraxis"] = {"cmin": 0, "cmax": highest, "colorscale": theme.sequential(), "colorbar": bar}
+    layout["coloraxis"] = {"cmin": 0, "cmax": highest, "colorscale": theme.SEQUENTIAL, "colorbar": bar}
     layout["sliders"] = [parts.slider(*steps.values())]
     frames = parts.frames([[{"type": "heatmap", "z": z} for z in step] for step in shares], range(len(places)))
     figure = go.Figure(frames=frames, layout=layout)

@@ -125,7 +125,8 @@ def _colour_axis(axes: dict, views: list[View], view: View, place: int, signed: 
         bar = parts.colour_bar("difference" if signed else view.value, nticks=5 if both else 6)
         # one above the other: side by side they would take the width of half a panel
         bar |= {"y": 0.5 if not both else 0.23 if signed else 0.77, "len": 0.5 if both else 1.0}
-        scale = theme.diverging() if signed else theme.sequential()
+        # of a difference, blue where the teacher has more, vermilion where the student has
+        scale = [theme.colour(part) for part in ("low", "middle", "high")] if signed else theme.SEQUENTIAL
         axes[key] = {"cmin": low, "cmax": high, "colorscale": scale, "colorbar": bar}
     return parts.numbered("coloraxis", list(axes).index(key))
 

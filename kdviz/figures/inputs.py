@@ -20,8 +20,8 @@ class Panel:
     role: str  # "teacher" | "student" | "model" | "difference"
 
 
-def one_sentence(states, sentence: int = 0) -> list[States]:
-    """One or two States of the same sentence, teacher first, or a ValueError that says what does not fit."""
+def one_sentence(states, sentence: int = 0, *, attentions: bool = False) -> list[States]:
+    """One or two States of the same sentence, teacher first, or a ValueError that says what does not fit or lacks."""
     models = [states] if isinstance(states, States) else list(states)
     if not 1 <= len(models) <= 2 or not all(isinstance(model, States) for model in models):
         raise ValueError(
@@ -32,6 +32,8 @@ def one_sentence(states, sentence: int = 0) -> list[States]:
     for model in models:
         if bad := int((~torch.isfinite(model.hidden)).sum()):
             raise ValueError(f"{bad} of {model.hidden.numel()} hidden values of {model.name!r} are NaN or infinite")
+        if attentions and model.attentions is None:
+            raise ValueError(f"{model.name!r} came without attentions: pass attentions=True to kd.encode")
     if len({model.tokens for model in models}) > 1:
         first, second = (list(model.tokens[0]) for model in models)
         raise ValueError(

@@ -7,19 +7,8 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from kdviz import relations
-from kdviz.figures import heatmaps, parts, theme
+from kdviz.figures import heatmaps, inputs, parts, theme
 from kdviz.figures.heatmaps import View
-from kdviz.figures.inputs import (
-    beside,
-    layer_label,
-    matched_layers,
-    named,
-    one_sentence,
-    panels_of,
-    spoken,
-    token_index,
-    words,
-)
 
 
 def layer_relation(states, token: int | str = 0, *, sentence: int = 0, scale: float | None = None) -> go.Figure:
@@ -30,31 +19,31 @@ def layer_relation(states, token: int | str = 0, *, sentence: int = 0, scale: fl
     token : the word on screen at first, its place or its text (first occurrence)   scale : as in `word_relation`
     Raises ValueError for a token that does not exist, and as `word_relation` does.
     """
-    models = one_sentence(states, sentence)
-    chosen = token_index(models, token)
-    tokens, notes = words(models)
+    models = inputs.one_sentence(states, sentence)
+    chosen = inputs.token_index(models, token)
+    tokens, notes = inputs.words(models)
     if chosen >= len(tokens):
         raise ValueError(f"token {chosen} is not among the first {len(tokens)} tokens that a figure shows")
-    layers, arrays = matched_layers(models), []
+    layers, arrays = inputs.matched_layers(models), []
     for m, model in enumerate(models):
         gram = relations.layer_gram(model.hidden[0, [pair[m] for pair in layers]])
         arrays.append(relations.cosine(gram).numpy()[: len(tokens)])  # (n, layers, layers)
     bounds = heatmaps.cosine_bounds(arrays)
     views = []
     for place, word in enumerate(map(theme.token_text, tokens)):
-        shown = beside([array[place : place + 1] for array in arrays])
+        shown = inputs.beside([array[place : place + 1] for array in arrays])
         title = f"“{word}” from layer to layer: where does it change?"
         views.append(View(f"{place}: {word}", title, shown, "cosine", bounds, scale))
     labels = [[str(pair[m]) for pair in layers] for m in range(len(models))]
     if len(models) == 2:
-        labels.append([layer_label(pair) for pair in layers])
+        labels.append([inputs.layer_label(pair) for pair in layers])
     ends = ", ".join(f"{array[chosen, 0, -1]:.2f} ({model.name})" for array, model in zip(arrays, models))
     alt = (
         f"Heatmaps of the cosine between the vectors of one word at every two of {len(layers)} layers, for "
-        f"{named(models)}; shown first: “{theme.visible(tokens[chosen])}”, first to last layer {ends}."
+        f"{inputs.named(models)}; shown first: “{theme.visible(tokens[chosen])}”, first to last layer {ends}."
     )
     look = {"axis_names": ("layer", "layer"), "joint": "and", "item": "layer ", "menu_name": "word"}
-    return heatmaps.figure(views, panels_of(models), labels, alt=alt, notes=notes, chosen=chosen, **look)
+    return heatmaps.figure(views, inputs.panels_of(models), labels, alt=alt, notes=notes, chosen=chosen, **look)
 
 
 def layer_path(states, *, sentence: int = 0) -> go.Figure:
@@ -65,11 +54,11 @@ def layer_path(states, *, sentence: int = 0) -> go.Figure:
     teacher's as far as a sign can [ours]. Words without room for their name have it in the legend and on hover; click
     one in the legend to hide it, twice to see it alone.
     """
-    models = one_sentence(states, sentence)
-    tokens, notes = words(models)
-    layers, figure, first, shares = matched_layers(models), go.Figure(), None, []
+    models = inputs.one_sentence(states, sentence)
+    tokens, notes = inputs.words(models)
+    layers, figure, first, shares = inputs.matched_layers(models), go.Figure(), None, []
     width, gap = (1.0, 0.0) if len(models) == 1 else (0.43, 0.14)
-    for m, (model, panel) in enumerate(zip(models, panels_of(models), strict=False)):
+    for m, (model, panel) in enumerate(zip(models, inputs.panels_of(models), strict=False)):
         hidden = model.hidden[0, [pair[m] for pair in layers], : len(tokens)].numpy()  # (layers, n, d)
         path, share = principal_plane(hidden)
         first = path if first is None else first
@@ -85,8 +74,8 @@ def layer_path(states, *, sentence: int = 0) -> go.Figure:
         shares.append(f"{sum(share):.0%}")
     figure.update_layout(legend={"title": {"text": "word (click to hide)"}, "tracegroupgap": 0})
     alt = (
-        f"Lines that follow each of {spoken(tokens)} from the embedding to the last layer in two dimensions, for "
-        f"{named(models)}; the plane holds {' and '.join(shares)} of the variance."
+        f"Lines that follow each of {inputs.spoken(tokens)} from the embedding to the last layer in two dimensions, "
+        f"for {inputs.named(models)}; the plane holds {' and '.join(shares)} of the variance."
     )
     title = "Paths of the words through the layers: from the open circle, the embedding, to the name"
     return theme.finish(figure, title, alt, notes, plot=380)
@@ -116,10 +105,7 @@ def principal_plane(points: np.ndarray) -> tuple[np.ndarray, tuple[float, float]
     Points that are all equal lie at the origin and have shares 0.
     """
     flat = points.reshape(-1, points.shape[-1]).astype(np.float64)
-    flat = flat - flat.mean(0)
-    left, sizes, _ = np.linalg.svd(flat, full_matrices=False)
-    total = float((sizes**2).sum())
-    plane = np.zeros((len(flat), 2))
-    plane[:, : len(sizes[:2])] = left[:, :2] * sizes[:2]
-    shares = [*(sizes[:2] ** 2 / total if total > 0 else np.zeros(2)), 0.0]
-    return plane.reshape(*points.shape[:-1], 2), (float(shares[0]), float(shares[1]))
+    left, sizes, _ = np.linalg.svd(flat - flat.mean(0), full_matrices=False)
+    plane = np.pad(left * sizes, ((0, 0), (0, 1)))[:, :2]  # of vectors with one number, the second axis is 0
+    shares = np.pad(sizes**2, (0, 1))[:2] / (sizes @ sizes or 1)
+    return plane.reshape(*points.shape[:-1], 2), tuple(shares)

@@ -42,7 +42,7 @@ ROLES = ("teacher", "student", "model")  # each has a colour, the same in every 
 # Eight colours for words (after Okabe and Ito), told apart further by eight marker shapes.
 WORD_COLOURS = tuple("#0072b2 #d55e00 #009e73 #b35c92 #a87500 #3d8fc4 #7a7a7a #8a4f2a".split())
 WORD_SHAPES = tuple("circle square diamond triangle-up cross x star triangle-down".split())
-# viridis: even steps of lightness, readable in grey and with every common colour blindness
+# viridis, for magnitudes: even steps of lightness, readable in grey and with every common colour blindness
 SEQUENTIAL = tuple("#440154 #472d7b #3b528b #2c728e #21918c #28ae80 #5ec962 #addc30 #fde725".split())
 
 _chosen = "auto"
@@ -77,16 +77,6 @@ def _look_of_lab() -> str:
 def colour(role: str) -> str:
     """The colour of a role (``"teacher"``, ``"student"``, ``"model"``) or of a part (``"ink"``, ``"grid"``, …)."""
     return _COLOURS[role][_LOOKS.index(look())]
-
-
-def diverging() -> list[list]:
-    """Blue below 0 (the teacher has more), vermilion above (the student has more); for signed differences only."""
-    return [[0.0, colour("low")], [0.5, colour("middle")], [1.0, colour("high")]]
-
-
-def sequential() -> list[list]:
-    """Even steps from dark to light, for magnitudes."""
-    return [[step / (len(SEQUENTIAL) - 1), shade] for step, shade in enumerate(SEQUENTIAL)]
 
 
 def shade(name: str, number: int) -> str:

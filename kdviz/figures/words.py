@@ -6,19 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from kdviz import relations
-from kdviz.figures import heatmaps, theme
+from kdviz.figures import heatmaps, inputs, theme
 from kdviz.figures.heatmaps import View
-from kdviz.figures.inputs import (
-    beside,
-    layer_steps,
-    matched_layers,
-    named,
-    one_sentence,
-    panels_of,
-    spoken,
-    token_index,
-    words,
-)
 
 _FEWEST_TOKENS = 24  # rather every second layer than fewer words than this
 
@@ -38,9 +27,8 @@ def word_relation(states, *, sentence: int = 0, window: int | None = None, scale
     Raises ValueError when the two models cut the text differently, when values are not finite, when the window is
     not odd.
     """
-    models = one_sentence(states, sentence)
-    layers, most = _layers_and_tokens(models, views=3)
-    tokens, _ = words(models, most)
+    models = inputs.one_sentence(states, sentence)
+    layers, tokens, notes = _what_fits(models, views=3, window=window)
     n = len(tokens)
     inside = np.ones((n, n), bool)
     if window is not None:
@@ -54,11 +42,11 @@ def word_relation(states, *, sentence: int = 0, window: int | None = None, scale
         _pairs("row distribution", "probability", rows, inside & ~np.eye(n, dtype=bool)),
     ]
     alt = (
-        f"Heatmaps of the relation between every two of {spoken(tokens)} for {named(models)}"
+        f"Heatmaps of the relation between every two of {inputs.spoken(tokens)} for {inputs.named(models)}"
         f"{', and student minus teacher' if len(models) == 2 else ''}, at {len(layers)} layers; "
         f"{_loudest(models, cosines, tokens, inside)}"
     )
-    return _draw(models, layers, most, views, window, alt=alt)
+    return _draw(models, layers, tokens, views, alt=alt, notes=notes)
 
 
 def word_angles(states, vertex: int | str, *, sentence: int = 0, window: int | None = None) -> go.Figure:
@@ -70,14 +58,13 @@ def word_angles(states, vertex: int | str, *, sentence: int = 0, window: int | N
     vertex : place of the vertex word, or its text (first occurrence)   window : odd width 2δ+1 around the vertex
     Errors as in `word_relation`; ValueError for a vertex that is not in the sentence or not among the tokens shown.
     """
-    models = one_sentence(states, sentence)
-    vertex = token_index(models, vertex)
-    layers, most = _layers_and_tokens(models, views=1)
-    tokens, _ = words(models, most)
+    models = inputs.one_sentence(states, sentence)
+    vertex = inputs.token_index(models, vertex)
+    layers, tokens, notes = _what_fits(models, views=1, window=window)
     n = len(tokens)
     if vertex >= n:
         raise ValueError(f"vertex {vertex} is not among the first {n} tokens that fit into the figure")
-    all_fit = n <= heatmaps.most_tokens((len(layers) + 1) * len(panels_of(models)) * n)
+    all_fit = n <= heatmaps.most_tokens((len(layers) + 1) * len(inputs.panels_of(models)) * n)
     grams = [gram[:, :n, :n] for gram in _grams(models, layers)]
     views = []
     for j in range(n) if all_fit else [vertex]:
@@ -85,40 +72,41 @@ def word_angles(states, vertex: int | str, *, sentence: int = 0, window: int | N
         arrays = [np.where(relations.angle_mask(g, j, window), array, np.nan) for g, array in zip(grams, arrays)]
         word = theme.token_text(tokens[j])
         title, label = f"Angles at “{word}”: two words seen from a third", f"vertex {j}: {word}"
-        views.append(View(label, title, beside(arrays), value="cosine of the angle", bounds=(-1.0, 1.0)))
+        views.append(View(label, title, inputs.beside(arrays), value="cosine of the angle", bounds=(-1.0, 1.0)))
     alt = (
         f"Heatmaps of the cosine of the angle that every two of {n} tokens make at the vertex word "
-        f"“{theme.visible(tokens[vertex])}”, for {named(models)}, at {len(layers)} layers; cells without an angle are "
-        "blank."
+        f"“{theme.visible(tokens[vertex])}”, for {inputs.named(models)}, at {len(layers)} layers; cells without an "
+        "angle are blank."
     )
     look = {"axis_names": ("word k", "word i"), "joint": "∠", "menu_name": "vertex"}
-    return _draw(models, layers, most, views, window, alt=alt, chosen=vertex if all_fit else 0, **look)
+    return _draw(models, layers, tokens, views, alt=alt, notes=notes, chosen=vertex if all_fit else 0, **look)
 
 
-def _draw(models, layers, most: int, views: list[View], window: int | None, **look) -> go.Figure:
-    """The views of one sentence, with a slider over the layers and a note of all that is not shown."""
-    (tokens, notes), panels, every = words(models, most), panels_of(models), matched_layers(models)
-    if len(layers) < len(every):
-        notes += (f"{len(layers)} of {len(every)} layers",)
-    if window is not None:
-        notes += (f"window {window}: pairs up to {window // 2} words apart",)
-    return heatmaps.figure(views, panels, [tokens] * len(panels), notes=notes, **layer_steps(layers), **look)
+def _draw(models, layers, tokens, views: list[View], **look) -> go.Figure:
+    """The views of one sentence, with a slider over the layers."""
+    panels = inputs.panels_of(models)
+    return heatmaps.figure(views, panels, [tokens] * len(panels), **inputs.layer_steps(layers), **look)
 
 
-def _layers_and_tokens(models, views: int) -> tuple[list[tuple[int, ...]], int]:
-    """The layers and the number of tokens that fit into one figure; every second layer when a deep model needs it."""
-    layers, wanted = matched_layers(models), min(len(models[0].tokens[0]), _FEWEST_TOKENS)
-    fit = lambda layers: heatmaps.most_tokens((len(layers) + 1) * len(panels_of(models)) * views)
+def _what_fits(models, views: int, window: int | None) -> tuple[list[tuple[int, ...]], list[str], tuple[str, ...]]:
+    """Layers and tokens that fit into one figure, every second layer when a deep model needs it; notes of the rest."""
+    layers, wanted = inputs.matched_layers(models), min(len(models[0].tokens[0]), _FEWEST_TOKENS)
+    fit = lambda layers: heatmaps.most_tokens((len(layers) + 1) * len(inputs.panels_of(models)) * views)
+    every = len(layers)
     while fit(layers) < wanted and len(layers) > 3:
         layers = layers[::2] if len(layers) % 2 else [*layers[:-1:2], layers[-1]]
-    return layers, fit(layers)
+    tokens, notes = inputs.words(models, fit(layers))
+    if len(layers) < every:
+        notes += (f"{len(layers)} of {every} layers",)
+    if window is not None:
+        notes += (f"window {window}: pairs up to {window // 2} words apart",)
+    return layers, tokens, notes
 
 
 def _grams(models, layers) -> list[np.ndarray]:
     """Per model the word Grams at the chosen layers, (layers, n, n)."""
-    return [
-        relations.word_gram(model.hidden[0, [pair[m] for pair in layers]]).numpy() for m, model in enumerate(models)
-    ]
+    states = (model.hidden[0, [pair[m] for pair in layers]] for m, model in enumerate(models))
+    return [relations.word_gram(hidden).numpy() for hidden in states]
 
 
 def _pairs(label: str, value: str, arrays, shown, reach: float | None = None) -> View:
@@ -127,7 +115,7 @@ def _pairs(label: str, value: str, arrays, shown, reach: float | None = None) ->
     arrays = [np.where(shown, array[:, :n, :n], np.nan) for array in arrays]
     question = "which words stand close?" if len(arrays) == 1 else "does the student see the same neighbours?"
     bounds = heatmaps.cosine_bounds(arrays) if label == "cosine" else heatmaps.bounds_of(arrays, 0.0)
-    return View(label, f"Word relation, {label}: {question}", beside(arrays), value, bounds, reach)
+    return View(label, f"Word relation, {label}: {question}", inputs.beside(arrays), value, bounds, reach)
 
 
 def _loudest(models, cosines, tokens, inside) -> str:

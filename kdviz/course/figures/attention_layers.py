@@ -29,7 +29,7 @@ def layer_attention(frames: list) -> go.Figure:
     played = [[{"type": "heatmap", "z": theme.compact(one)}] for one in maps]
     figure = go.Figure(data=played[-1], frames=parts.frames(played))
     hover = "student's layer %{y}, teacher's layer %{x}: %{z:.3f}<br>attention<extra></extra>"
-    figure.update_traces(zmin=0, zmax=max(1 / columns, float(np.max(maps))), colorscale=theme.sequential())
+    figure.update_traces(zmin=0, zmax=max(1 / columns, float(np.max(maps))), colorscale=theme.SEQUENTIAL)
     figure.update_traces(colorbar=parts.colour_bar("weight"), xgap=2, ygap=2, hovertemplate=hover)
     figure.update_xaxes(parts.word_axis(range(1, columns + 1)), title="teacher's layer")
     figure.update_yaxes(parts.word_axis(range(1, rows + 1)), title="student's layer", autorange="reversed")

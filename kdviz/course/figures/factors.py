@@ -36,7 +36,7 @@ def factor_shapes(rows: list[dict], *, of: str = "W", rank: int = 1) -> go.Figur
 
     titles = "every dot is a shape of A", "its singular values, σₖ / σ₁"
     figure = make_subplots(cols=2, column_widths=[0.58, 0.42], horizontal_spacing=0.14, subplot_titles=titles)
-    marker = {"size": 11, "colorscale": theme.sequential(), "line": {"width": 1, "color": theme.colour("ink")}}
+    marker = {"size": 11, "colorscale": theme.SEQUENTIAL, "line": {"width": 1, "color": theme.colour("ink")}}
     marker |= {"color": theme.compact([row[cost] for row in rows]), "colorbar": parts.colour_bar(unit)}
     figure.add_scatter(x=sizes, y=theme.compact(errors), mode="markers", name="shapes", marker=marker, row=1, col=1)
     figure.data[0].update(text=facts, hovertemplate="%{text}<extra></extra>")

@@ -55,7 +55,7 @@ def picked_copies(text: str, copies, steps, badness, k: int) -> go.Figure:
         raise ValueError(f"badness has shape {badness.shape}, k={k}; wanted are {wanted}")
     worst = np.argsort(-badness, axis=1, kind="stable")[:, :k]
     figure, columns = go.Figure(), list(range(len(steps)))
-    figure.add_heatmap(z=theme.compact(badness.T), zmin=0, colorscale=theme.sequential(), xgap=1, ygap=1)
+    figure.add_heatmap(z=theme.compact(badness.T), zmin=0, colorscale=theme.SEQUENTIAL, xgap=1, ygap=1)
     figure.update_traces(colorbar=parts.colour_bar("badness"))
     figure.update_traces(hovertemplate="copy %{y}, column %{x}: %{z:.3f}<br>badness<extra></extra>")
     cross = {"symbol": "x", "size": 11, "color": theme.colour("student")}

@@ -36,9 +36,8 @@ def rewrites(steps, original, rewritten) -> go.Figure:
     shown = min(longest, theme.MOST_TOKENS)
     played = [[_cells(*pair, shown)] for pair in pairs]
     figure = go.Figure(data=played[-1], frames=parts.frames(played) if len(steps) > 1 else [])
-    shades = [theme.colour(part) for part in ("ground", "grid", "student")]
     figure.update_traces(zmin=KEPT, zmax=NEW, showscale=False, xgap=4, ygap=2, hoverongaps=False)
-    figure.update_traces(colorscale=[[0, shades[0]], [0.5, shades[1]], [1, shades[2]]])
+    figure.update_traces(colorscale=[theme.colour(part) for part in ("ground", "grid", "student")])
     figure.update_traces(texttemplate="%{text}", textfont_size=theme.FONT_SIZE)
     figure.update_traces(hovertemplate="place %{y}: \u2068%{text}\u2069<br>words<extra></extra>")
     figure.update_xaxes(parts.word_axis(COLUMNS), title="before and after")

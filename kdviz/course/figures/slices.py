@@ -48,7 +48,7 @@ def _contours(radii, arrays, title) -> go.Figure:
     figure.update_traces(hovertemplate="loss %{z:.3f}<extra></extra>")
     figure.update_xaxes(title="direction 1")
     figure.update_yaxes(title="direction 2", col=1)
-    figure.update_layout(coloraxis={"colorscale": theme.sequential(), "cmin": low, "cmax": high})
+    figure.update_layout(coloraxis={"colorscale": theme.SEQUENTIAL, "cmin": low, "cmax": high})
     figure.update_layout(coloraxis_colorbar=parts.colour_bar("loss"), margin_r=84)
     said = "; ".join(f"{name} from {grid.min():.3f} to {grid.max():.3f}" for name, grid in arrays.items())
     return theme.finish(figure, theme.text(title), f"Contours of the loss across two random directions: {said}.")
