@@ -111,15 +111,9 @@ def parameter(text: str) -> tuple[str, object]:
 
 def add_arguments(parser) -> None:
     parser.add_argument("names", nargs="*", help="parts of lesson names, e.g. 02 or word_relation (default: all)")
-    parser.add_argument(
-        "-p",
-        "--parameter",
-        type=parameter,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter other than its default; an unknown name is an error",
-    )
+    pairs = {"type": parameter, "action": "append", "default": [], "metavar": "NAME=VALUE"}
+    words = "a parameter other than its default; an unknown name is an error"
+    parser.add_argument("-p", "--parameter", help=words, **pairs)
 
 
 def run(args) -> int:
@@ -135,10 +129,8 @@ def run(args) -> int:
             print(f"{name} ...", end="\r", flush=True)
         result = execute(lessons[name], root / "build" / "notebooks" / f"{name}.ipynb", dict(args.parameter))
         problems = [result.error] if result.error else result.over_budget()
-        print(
-            f"{name:<32}{result.seconds:>9.1f}{result.peak_mb:>9.0f}{result.size_kb:>8.0f}  {'; '.join(problems)}",
-            flush=True,
-        )
+        numbers = f"{result.seconds:>9.1f}{result.peak_mb:>9.0f}{result.size_kb:>8.0f}"
+        print(f"{name:<32}{numbers}  {'; '.join(problems)}", flush=True)
         table[name] = {key: value for key, value in asdict(result).items() if key != "lesson"}
         failed += [name] * bool(problems)
     keep(root / "build" / "notebooks.json", table, everything=not args.names)

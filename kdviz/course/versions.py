@@ -56,10 +56,10 @@ def nbgrader(notebook: dict) -> dict:
         if not dots:
             raise ValueError(f"exercise {name!r}: the stub has no line `    ...` for the solution to stand in")
         stub["source"] = head + body + tail
-        stub["metadata"]["nbgrader"] = _grading(name, solution=True)
+        stub["metadata"]["nbgrader"] = _grading(name)
         call = _source(check).strip().splitlines()[-1]
         check["source"] = f"{call}\nassert {call.replace('.run(', '.diagnose(')}.passed"
-        check["metadata"]["nbgrader"] = _grading(f"{name}-check", grade=True, points=POINTS)
+        check["metadata"]["nbgrader"] = _grading(f"{name}-check", POINTS)
     return student(notebook)
 
 
@@ -123,14 +123,9 @@ def _body(source: str) -> list[str]:
     return source.splitlines()[first.lineno - 1 : function.end_lineno]
 
 
-def _grading(grade_id: str, *, solution: bool = False, grade: bool = False, points: int | None = None) -> dict:
-    settings = {
-        "schema_version": 3,
-        "grade_id": grade_id,
-        "solution": solution,
-        "grade": grade,
-        "locked": grade,
-        "task": False,
-        "cell_type": "code",
-    }
-    return settings if points is None else settings | {"points": points}
+def _grading(grade_id: str, points: int | None = None) -> dict:
+    """What nbgrader asks of a cell: that of a solution, or that of a check, which gives points."""
+    graded = points is not None
+    settings = {"schema_version": 3, "grade_id": grade_id, "task": False, "cell_type": "code"}
+    settings |= {"solution": not graded, "grade": graded, "locked": graded}
+    return settings | {"points": points} if graded else settings

@@ -23,12 +23,10 @@ def straight_through(scores, gumbel, tau):
 
     noisy, soft = scores + gumbel, ((scores + gumbel) / tau).softmax(-1)
     plain, turned = (scores / tau).softmax(-1), ((scores - gumbel) / tau).softmax(-1)
+    silent = [sample(plain), sample(soft, plain)]
     return sample(soft), {
         "this is the soft sample: a text cannot hold 40 % of a word. Ahead it must be one-hot.": soft,
-        "without the noise the generator always writes its favourite word: add `gumbel` to the scores.": [
-            sample(plain),
-            sample(soft, plain),
-        ],
+        "without the noise the generator always writes its favourite word: add `gumbel` to the scores.": silent,
         "the noise is subtracted: the sample then no longer follows softmax(scores).": sample(turned),
         "hard and soft are added up: subtract the soft sample without its gradient, so that only its gradient stays.": (
             one_hot(soft) + soft
@@ -55,26 +53,22 @@ def mate_loss(student, teacher, student_new, teacher_new, labels):
 
     old, new = kl(student, teacher), kl(student_new, teacher_new)
     soft = soft_cross_entropy(student, teacher).mean() + soft_cross_entropy(student_new, teacher_new).mean()
-    mixed, classes = [kl(student_new, teacher), kl(student, teacher_new)], student.shape[-1]
+    mixed = [(ce + old + kl(*pair)) / 3 for pair in ((student_new, teacher), (student, teacher_new))]
+    given = [(ce + old + wrong) / 3, (ce + old + new + wrong) / 3]
     return (ce + old + new) / 3, {
         "D is the soft cross-entropy here, as in the release. Its value also grows when the teacher is unsure, and "
         "that is what a generator would then look for: use the KL.": (ce + soft) / 3,
         "the rewritten text is missing: without D(x') this is vanilla KD.": [(ce + old) / 3, (ce + old) / 2],
         "the old text is missing in D: the teacher answers both.": [(ce + new) / 3, (ce + new) / 2],
         "the labels are missing: a third is theirs.": [(old + new) / 3, (old + new) / 2],
-        "the rewritten text gets the label of the old one. Nobody has labelled it: only the teacher may speak.": [
-            (ce + old + wrong) / 3,
-            (ce + old + new + wrong) / 3,
-        ],
+        "the rewritten text gets the label of the old one. Nobody has labelled it: only the teacher may speak.": given,
         "student and teacher are swapped in D: KL(teacher ‖ student), the teacher is the target.": (
             (ce + kl(teacher, student) + kl(teacher_new, student_new)) / 3
         ),
-        "the answer to x' is held against an answer to x. Both must read the same text.": [
-            (ce + old + one) / 3 for one in mixed
-        ],
+        "the answer to x' is held against an answer to x. Both must read the same text.": mixed,
         "the three terms share one budget: each has the weight ⅓.": [ce + old + new, ce + (old + new) / 2],
         "the sign: the generator makes D(x') large, the student makes it small.": (ce + old - new) / 3,
-        "D is averaged over the classes as well; it sums over them.": (ce + (old + new) / classes) / 3,
+        "D is averaged over the classes as well; it sums over them.": (ce + (old + new) / student.shape[-1]) / 3,
         "D is the sum over the batch; take its mean.": (ce + (old + new) * len(labels)) / 3,
     }
 

@@ -14,13 +14,11 @@ from kdviz.course.check.parts import Draw
 def swa_update(mean, weight, n):
     """A running mean: every student passed through counts the same, and only one copy is kept."""
     both, total, fading = mean + weight, n * mean + weight, [d * mean + (1 - d) * weight for d in (0.9, 0.99, 0.999)]
+    too_few = [total / n, mean + (weight - mean) / n]
     return total / (n + 1), {
         "the former mean stands for n students and must weigh n times as much as the new one.": both / 2,
         "multiply the former mean by n before you add: this shrinks it.": [both / (n + 1), both / n],
-        "after the update there are n + 1 students in the mean: divide by n + 1.": [
-            total / n,
-            mean + (weight - mean) / n,
-        ],
+        "after the update there are n + 1 students in the mean: divide by n + 1.": too_few,
         "the roles are swapped: n students are in the mean, one is new.": (mean + n * weight) / (n + 1),
         "this is the sum of all students; divide by their number, n + 1.": total,
         "the new student is missing.": [mean, n * mean / (n + 1)],
@@ -42,14 +40,12 @@ def power_iteration(hessian, vector):
     values, path = torch.linalg.eigvalsh(hessian), [vector / vector.norm()]
     for _ in range(100):
         path.append(hessian @ path[-1] / (hessian @ path[-1]).norm())
-    found, image = path[-1], hessian @ path[-1]
+    found, image, early = path[-1], hessian @ path[-1], [one @ hessian @ one for one in path[:2]]
     return found @ image, {
         "a norm is never negative: this loses the eigenvalue's sign, and a saddle looks like a bowl. Use vᵀHv.": (
             image.norm()
         ),
-        "only one step was made: the vector still is a mixture. Multiply and normalise again and again.": [
-            one @ hessian @ one for one in path[:2]
-        ],
+        "only one step was made: the vector still is a mixture. Multiply and normalise again and again.": early,
         "the numbers grew without end: divide the vector by its norm after every product.": nan,
         "this is the eigenvector; asked is its eigenvalue, vᵀHv.": [found, -found],
         "this is the trace, the sum of all eigenvalues.": hessian.trace(),

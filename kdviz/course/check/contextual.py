@@ -30,12 +30,6 @@ def wr_cosine(hidden):
     }
 
 
-def _spread(scores: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
-    """Softmax of each row over its allowed entries, 0 elsewhere; a row with none is 0."""
-    weights = torch.where(allowed, scores.exp(), 0.0)
-    return weights / weights.sum(-1, keepdim=True).clamp_min(1e-12)
-
-
 @exercise(lambda draw: (normalise(draw.gram(6, 4)), draw.mask(6, 4)[0]))
 def wr_mask(cosines, mask):
     """Each real word spreads its attention over the other real words, and over nothing else."""
@@ -46,38 +40,23 @@ def wr_mask(cosines, mask):
     def among(allowed, value=-1e9, scores=cosines):
         return scores.masked_fill(~allowed, value).softmax(-1)
 
-    uniform, turned, masked = among(others), among(~others), cosines * others
-    right = uniform * others
+    uniform, turned, masked, bare = among(others), among(~others), cosines * others, among(others, -inf)
+    right, inverted = uniform * others, [among(padding) * padding, turned, turned * others, turned * ~others]
+    itself = [among(real) * real, among(real), among(real, -inf), among(mask.expand(6, 6))]
     return right, {
         "padding still counts in the columns: only real words may get probability.": among(apart) * rows,
         "padding still counts, in rows and in columns; the mask is not used yet.": [among(apart), soft],
-        "the diagonal is included: a word's relation with itself is always 1 and teaches nothing. Leave j = i out.": [
-            among(real) * real,
-            among(real),
-            among(real, -inf),
-            among(mask.expand(6, 6)),
-        ],
+        "the diagonal is included: a word's relation with itself is 1 and teaches nothing. Leave j = i out.": itself,
         "rows of padding words should be 0; the mask covers only the columns.": among(apart & mask),
-        "right for real words, but a padding row is all -inf and its softmax NaN. Make those rows 0.": among(
-            others, -inf
-        ),
+        "right for real words, but a padding row is all -inf and its softmax NaN. Make those rows 0.": bare,
         "right for real words, but a padding row, all masked, became uniform. Make those rows 0.": uniform,
         "the softmax runs down the columns; each row is the distribution of one word.": [right.T, uniform.T],
         "masked cosines of 0 still get probability: exp(0) = 1.": [among(others, 0.0), among(others, 0.0) * others],
         "you masked after the softmax: the rows no longer sum to 1.": [soft * others, among(apart) * real],
-        "the mask is upside down: padding is kept and real words are dropped.": [
-            among(padding) * padding,
-            turned,
-            turned * others,
-            turned * ~others,
-        ],
+        "the mask is upside down: padding is kept and real words are dropped.": inverted,
         "the sign: the most similar word gets the most probability.": [among(others, scores=-cosines) * others],
         "the softmax is missing: exp first, then the sum of the row.": [masked, masked / masked.sum(-1, keepdim=True)],
     }
-
-
-def _over(inner: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-    return inner / (length[:, None] * length)
 
 
 @exercise(lambda draw: (draw.gram(6, 4), draw.integer(2, 4)))
@@ -98,21 +77,16 @@ def angle_from_gram(gram, vertex):
         inner = gram - gram[:, [at]] - gram[[at]] + gram[at, at]
         return proper(inner, inner.diagonal().clamp(min=0).sqrt(), at)
 
-    right, nan = proper(arms, far), arms / (far[:, None] * far)
+    right, nan, plus = proper(arms, far), arms / (far[:, None] * far), gram + mixed + corner
+    half_done = [proper(arms), proper(arms / far), proper(arms / far).T]
     return right, {
         "this is the cosine at the origin: both arms start at 0. Subtract the vertex.": proper(gram, origin.sqrt()),
-        "the signs: expand ⟨h_i - h_j, h_k - h_j⟩, the two mixed terms are negative.": proper(
-            gram + mixed + corner, far
-        ),
+        "the signs: expand ⟨h_i - h_j, h_k - h_j⟩, the two mixed terms are negative.": proper(plus, far),
         "the last term, G_jj, is missing in the numerator.": proper(arms - corner, far),
         "you divided by squared distances. dist² = G_ii + G_jj - 2 G_ij; take its root.": proper(arms, far**2),
         "dist² = G_ii + G_jj - 2 G_ij: the 2 is missing.": proper(arms, (origin + corner - row).sqrt()),
         "the lengths are those from the origin; an arm starts at the vertex.": proper(arms, origin.sqrt()),
-        "the numerator is right; divide it by both distances.": [
-            proper(arms),
-            proper(arms / far),
-            proper(arms / far).T,
-        ],
+        "the numerator is right; divide it by both distances.": half_done,
         "right, but where i or k is the vertex an arm has no length: 0/0 is NaN. Fill those entries with 0.": nan,
         "right off the diagonal. An angle between an arm and itself (i = k) is no relation of three words: it is 0.": (
             proper(arms, far, keep=1.0)
@@ -129,12 +103,10 @@ def window(n, width):
     step, half = torch.arange(n) - torch.arange(n)[:, None], width // 2
     apart = step.abs()
     right = (apart <= half) & (apart > 0)
+    doubled = [(apart <= width) & (apart > 0), (apart < width) & (apart > 0)]
     return right, {
         "the vertex itself is inside. An arm from a word to itself has no direction; leave i = j out.": apart <= half,
-        "your window is about twice as wide: `width` counts both sides and the vertex, so δ = width // 2.": [
-            (apart <= width) & (apart > 0),
-            (apart < width) & (apart > 0),
-        ],
+        "your window is about twice as wide: `width` counts both sides and the vertex, so δ = width // 2.": doubled,
         "the outermost word on each side is missing: |i - j| ≤ δ includes δ.": (apart < half) & (apart > 0),
         "one word too many on each side: δ = width // 2 rounds down.": (apart <= half + 1) & (apart > 0),
         "only words to the right of the vertex count; the window has two sides.": (step > 0) & (step <= half),

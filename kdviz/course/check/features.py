@@ -20,6 +20,7 @@ def minilm_relation(values, mask):
         return scores.masked_fill(~allowed, value).softmax(axis)
 
     right, soft, inverted = among(columns), scaled.softmax(-1), among(~columns)
+    down = [right.mT, among(columns, axis=-2), among(rows, axis=-2)]
     return right.masked_fill(~rows, nan), {
         "√d is missing: without it the softmax of wide heads is almost one-hot.": among(columns, scores),
         "you divided by d; it is √d.": among(columns, scaled / root),
@@ -29,11 +30,7 @@ def minilm_relation(values, mask):
         "masked scores are 0, but exp(0) = 1: fill in a very negative number.": among(columns, value=0.0),
         "the mask is upside down: padding is kept and real words are dropped.": inverted,
         "a padding row is all -inf and its softmax NaN: mask the columns alone.": among(rows & columns, value=-inf),
-        "the softmax runs down the columns; a word's relations are its row, the last axis.": [
-            right.mT,
-            among(columns, axis=-2),
-            among(rows, axis=-2),
-        ],
+        "the softmax runs down the columns; a word's relations are its row, the last axis.": down,
         "these are the scores before the softmax.": [scaled, scaled.masked_fill(~columns, -1e9)],
         "every head has its own relation: no mean over heads.": right.mean(1),
     }

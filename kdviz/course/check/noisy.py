@@ -17,15 +17,14 @@ def noise_matrix(classes, rate):
     def matrix(right, wrong):
         return right * eye + wrong * (1 - eye)
 
+    pair = [rest * eye + rate * eye.roll(step, 1) for step in (1, -1)]
     return matrix(rest, shared), {
         "you shared the noise among all C classes, so that some flips hit the right label again: fewer than `rate` are "
         "wrong. A wrong label is one of the other C - 1.": matrix(rest + rate / classes, rate / classes),
         "the rows sum to less than 1: C - 1 wrong classes share the noise.": matrix(rest, rate / classes),
         "every wrong class gets the whole rate: the rows sum to more than 1. C - 1 share it.": matrix(rest, rate),
         "the right label has probability 1: the rows sum to more than 1.": matrix(1.0, shared),
-        "every label becomes the next class: that is pair noise. Symmetric noise favours none of the wrong ones.": [
-            rest * eye + rate * eye.roll(step, 1) for step in (1, -1)
-        ],
+        "every label becomes the next class: that is pair noise. Symmetric noise favours none of the wrong ones.": pair,
         "the wrong classes have probability 0: where does the noise go?": rest * eye,
         "`rate` is the share of wrong labels; you gave it to the right one.": matrix(rate, rest / (classes - 1)),
         "all classes are alike; a label is right with probability 1 - p.": torch.full_like(eye, 1 / classes),
@@ -38,13 +37,13 @@ def small_loss(my_losses, peer_losses, share):
     mine, peer, count = my_losses, peer_losses, round(share * len(my_losses))
     by_me, by_peer, left = mine.argsort(), peer.argsort(), len(mine) - count
     kept, of_peer = mine[by_peer[:count]], [peer[order[:count]].mean() + 0 * mine.sum() for order in (by_peer, by_me)]
+    diluted = kept.sum() / len(mine)
     return kept.mean(), {
         "the student chose for itself: rows that it has begun to memorise have a small loss of its own. Let the peer "
         "choose.": mine[by_me[:count]].mean(),
         "you kept the rows with the *largest* loss: those whose labels the peer doubts.": mine[by_peer[left:]].mean(),
         "this is the peer's loss. The peer only chooses; learned is the student's own loss on these rows.": of_peer,
-        "divide by the rows kept, not by the batch: else dropping rows lowers the learning rate.": kept.sum()
-        / len(mine),
+        "divide by the rows kept, not by the batch: else dropping rows lowers the learning rate.": diluted,
         "you dropped the share and kept the rest. `share` is what is kept.": mine[by_peer[:left]].mean(),
         "nothing was left out: this is the mean over all rows.": mine.mean(),
         "this is the sum; take the mean over the rows kept.": kept.sum(),

@@ -18,6 +18,8 @@ def pro_target(checkpoint_logits, step, steps):
     logits, n = checkpoint_logits, len(checkpoint_logits)
     j, rounded, turn = step * n // steps, round(step / steps * (n - 1)), step % n
     phi, now, last = (j + 1) / n, logits[j], logits[-1]
+    halved = [(rounded + 1) / n * logits[rounded], rounded / (n - 1) * logits[rounded]]
+    grown = [(step + 1) / steps * now, step / steps * now]
     return phi * now, {
         "this is the finished teacher at every step; on the path, checkpoint j has its own share of the steps.": last,
         "right checkpoint, wrong loudness: annealed, checkpoint j of n is scaled by φ = j/n, counted from 1.": now,
@@ -25,15 +27,9 @@ def pro_target(checkpoint_logits, step, steps):
         "with j from 1.": j / n * now,
         "the finished teacher made quiet: that is Annealing-KD. Here the checkpoint changes as well.": phi * last,
         "you walk the path backwards: the first checkpoint, the least trained, comes first.": phi * logits[-1 - j],
-        "rounding gives the first and the last checkpoint half a share: all shares are equal, j = step·n // steps.": [
-            (rounded + 1) / n * logits[rounded],
-            rounded / (n - 1) * logits[rounded],
-        ],
+        "rounding gives the first and the last checkpoint half a share: all are equal, j = step·n // steps.": halved,
         "the checkpoints take turns; each has its share of the steps in one piece.": (turn + 1) / n * logits[turn],
-        "φ grows with every step; it stays the same while one checkpoint is followed.": [
-            (step + 1) / steps * now,
-            step / steps * now,
-        ],
+        "φ grows with every step; it stays the same while one checkpoint is followed.": grown,
         "φ divides the teacher as a temperature would, making it larger. It multiplies.": now / phi,
         "these are probabilities; the target is made of logits.": [(phi * now).softmax(-1), phi * now.softmax(-1)],
         "this is the mean of all checkpoints so far; follow the one whose turn it is.": logits[: j + 1].mean(0),
@@ -52,16 +48,13 @@ def _scores(draw: Draw) -> tuple:
 @exercise(_scores)
 def checkpoint_choice(dev, test):
     """That is what a search for the best checkpoint costs: one student for every column, to read one number."""
-    chosen, seed = dev.mean(0).argmax(), dev.mean(1).argmax()
+    chosen, seed, seen = dev.mean(0).argmax(), dev.mean(1).argmax(), [test.mean(0).max(), test.max()]
 
     def worth(checkpoint):
         return test[:, checkpoint].mean()
 
     return worth(chosen), {
-        "you chose where the *test* score is highest. A choice is made on dev; test only tells what came of it.": [
-            test.mean(0).max(),
-            test.max(),
-        ],
+        "you chose where the *test* score is highest. A choice is made on dev; test only tells what came of it.": seen,
         "this is the dev score of the chosen checkpoint: it flatters, being the highest of several.": dev.mean(0).max(),
         "one checkpoint is chosen for all seeds, by the mean over them; you let every seed choose its own.": (
             test.gather(1, dev.argmax(1, keepdim=True)).mean()

@@ -10,12 +10,10 @@ def cache_bytes(lengths, layers, size):
     """The square is why long texts decide what fits on your disk."""
     total, rows, mean, longest = int((lengths**2).sum()), len(lengths), lengths.double().mean(), int(lengths.max())
     each = layers * size
-    right = each * total
+    right, even = each * total, each * rows * mean**2
     return right, {
         "you padded every text to the longest. The cache keeps n × n each with its own n.": each * rows * longest**2,
-        "the square of the mean length is less than the mean of the squares: long texts cost more.": each
-        * rows
-        * mean**2,
+        "the square of the mean length is less than the mean of the squares: long texts cost more.": even,
         "square every length, then add: texts are not compared with one another.": each * int(lengths.sum()) ** 2,
         "one layer only: there is a matrix for each of the matched hidden states.": size * total,
         "these are numbers, not bytes: a number of float16 has two.": layers * total,
@@ -34,13 +32,12 @@ def bert_weights(layers, d, f):
     def missing(*numbers):
         return [layers * (attention + feed + norms - number) for number in numbers]
 
+    one_less = missing(d * d + d, d * d)
     return layers * (attention + feed + norms), {
         "the biases are missing: one number for each output of the six matrices.": missing(5 * d + f),
         "the two LayerNorms are missing (or as many biases): each has a scale and a shift per number.": missing(norms),
         "there are two LayerNorms, of a scale and a shift each.": missing(2 * d),
-        "attention has four matrices of d × d: query, key, value, and the output after them.": missing(
-            d * d + d, d * d
-        ),
+        "attention has four matrices of d × d: query, key, value, and the output after them.": one_less,
         "the feed-forward part has two matrices, d × f there and f × d back.": missing(d * f, d * f + d, d * f + f),
         "the two biases of the feed-forward part are missing.": missing(f + d),
         "a bias has as many numbers as its matrix has outputs: f there and d back.": missing(f - d, d - f, f, d),
@@ -52,21 +49,14 @@ def bert_weights(layers, d, f):
 @exercise(lambda draw: (draw.uniform(7, low=0.5, high=1.5), draw.seed % 3, 3), learns=0)
 def process_loss(losses, rank, world):
     """The same batch, the same gradient, on one process or on three."""
-    own, rows, next_, piece = (
-        losses[rank::world],
-        len(losses),
-        losses[rank + 1 :: world],
-        losses.tensor_split(world)[rank],
-    )
-    part = world / rows
+    own, next_, piece = losses[rank::world], losses[rank + 1 :: world], losses.tensor_split(world)[rank]
+    rows, part = len(losses), world / len(losses)
+    every = [losses.mean(), losses.sum() * part]
     return own.sum() * part, {
         "the mean of the own rows: where rows do not divide evenly, those of a smaller process weigh more.": own.mean(),
         "the average over processes divides by their number once more: multiply by it here.": own.sum() / rows,
         "you divided by the rows and by the processes: the gradient is far too small.": own.sum() / rows / world,
-        "every process trains on all rows here; it takes every world-th, from its rank on.": [
-            losses.mean(),
-            losses.sum() * part,
-        ],
+        "every process trains on all rows here; it takes every world-th, from its rank on.": every,
         "the sum grows with the batch; asked is what averages to the mean over rows.": [own.sum(), own.sum() * world],
         "the mean of the own rows, times world: the average would be a sum.": own.mean() * world,
         "these rows stand in one piece; take every world-th.": [piece.sum() * part, piece.mean(), piece.sum() / rows],

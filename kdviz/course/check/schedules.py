@@ -23,16 +23,12 @@ def annealing_phi(epochs, tau_max):
     phi, part = (torch.arange(tau_max) + 1) / tau_max, epoch * tau_max // epochs
     longer = itertools.combinations(range(tau_max), left)  # parts that are one epoch longer: any of them may be
     sizes = [torch.tensor([short + (part in some) for part in range(tau_max)]) for some in longer]
-    lines = [torch.linspace(low, 1, epochs) for low in (0, 1 / tau_max)]
+    lines = [torch.linspace(low, 1, epochs) for low in (0, 1 / tau_max)] + [(epoch + 1) / epochs, epoch / epochs]
     return [phi.repeat_interleave(size) for size in sizes], {
         "your Φ runs past 1 (the release's does, when τ_max does not divide the epochs): the teacher is then louder "
         "than itself. Cut the epochs into τ_max parts so that the last part has T = 1.": (epoch // short + 1) / tau_max,
         "your Φ starts at 0 and never reaches 1: in the first part T = τ_max, so Φ = 1/τ_max.": part / tau_max,
-        "your Φ grows with every epoch; within each part it stays the same.": [
-            (epoch + 1) / epochs,
-            epoch / epochs,
-            *lines,
-        ],
+        "your Φ grows with every epoch; within each part it stays the same.": lines,
         "your Φ falls: T runs from τ_max down to 1, so that the teacher grows.": (tau_max - part) / tau_max,
         "this is T; asked is Φ = 1 - (T - 1)/τ_max.": [tau_max - part, part + 1],
         "Φ is 1 - (T - 1)/τ_max, not 1/T: it grows in equal steps.": 1 / (tau_max - part),

@@ -18,14 +18,11 @@ def paired_interval(one, other, t):
     """Seeds that are lucky for both cost nothing any more."""
     apart, root = one - other, len(one) ** 0.5
     mean, error, strangers = apart.mean(), apart.std() / root, (one.var() + other.var()).sqrt() / root
-    half, added = t * error, t * (one.std() + other.std()) / root
+    half, wide, added = t * error, t * strangers, t * (one.std() + other.std()) / root
     return (mean, half), {
         "these are the two intervals added up. Take the differences first, seed by seed: the luck they share drops "
         "out.": (mean, added),
-        "this treats the runs as strangers (variances added); the same seed gave both: subtract.": (
-            mean,
-            t * strangers,
-        ),
+        "this treats the runs as strangers (variances added); the same seed gave both: subtract.": (mean, wide),
         "divide by √n: asked is how sure the mean is, not how far single runs spread.": (mean, half * root),
         "you divided by n; it is √n.": (mean, half / root),
         "the standard deviation of a few runs divides by n - 1.": (mean, t * apart.std(correction=0) / root),

@@ -34,13 +34,12 @@ def layer_target(student, teacher):
     """One target, made of all layers, for a student of any kind."""
     scores = teacher @ student
     weights = scores.softmax(0)
-    right = weights @ teacher
+    right, mixed = weights @ teacher, weights @ teacher.softmax(-1)
     return right, {
         "that is the plain mean: use the weights.": teacher.mean(0),
         "that is the plain sum: use the weights.": teacher.sum(0),
         "only the layer with the largest weight speaks here; all do, by their weights.": teacher[scores.argmax()],
-        "you mixed probabilities; the logits are mixed, and the softmax comes in the loss.": weights
-        @ teacher.softmax(-1),
+        "you mixed probabilities; the logits are mixed, and the softmax comes in the loss.": mixed,
         "the softmax comes in the loss: asked are logits.": [right.softmax(-1), right.log_softmax(-1)],
         "the scores went in without a softmax: they do not sum to 1.": scores @ teacher,
         "the weights are right, the layers not yet added up.": weights[:, None] * teacher,

@@ -38,7 +38,7 @@ def _similarities(draw: Draw) -> tuple[torch.Tensor]:
 def nearest_word(cosines):
     """The diagonal is left out. You will leave it out again in every relation loss."""
     others = cosines.masked_fill(~off_diagonal(len(cosines)), -2)
-    zeroed = cosines * off_diagonal(len(cosines))
+    zeroed, whole = cosines * off_diagonal(len(cosines)), [others.argmax(), cosines.argmax()]
     return others.argmax(-1), {
         "every word found itself: its cosine with itself is 1. Leave the diagonal out.": cosines.argmax(-1),
         "this is the least similar word. A large cosine means similar.": cosines.argmin(-1),
@@ -46,9 +46,6 @@ def nearest_word(cosines):
         "you found how similar the nearest word is; asked is its position (argmax, not max).": others.amax(-1),
         "a diagonal of 0 still beats words whose cosines are all negative: use less than -1.": zeroed.argmax(-1),
         "a large negative cosine is no likeness: no absolute values.": zeroed.abs().argmax(-1),
-        "this is one place in the whole matrix; asked is one for every row: dim=-1.": [
-            others.argmax(),
-            cosines.argmax(),
-        ],
+        "this is one place in the whole matrix; asked is one for every row: dim=-1.": whole,
         "these are the word and its neighbour: only the second column is asked.": cosines.topk(2).indices,
     }
