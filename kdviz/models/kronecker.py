@@ -17,26 +17,12 @@ from kdviz.models.products import (
     KroneckerEmbedding,
     KroneckerLinear,
     linear_cost,
-    nearest,
+    nearest as nearest,
     other_shape,
-    product,
-    shapes,
+    product as product,
+    shapes as shapes,
 )
 from kdviz.models.transformer import Transformer
-
-__all__ = [
-    "Cost",
-    "Factors",
-    "KroneckerEmbedding",
-    "KroneckerLinear",
-    "KroneckerTransformer",
-    "compress",
-    "cost",
-    "factors_for",
-    "nearest",
-    "product",
-    "shapes",
-]
 
 # the square matrices of a BERT layer, and the two of its feed-forward part
 SQUARE = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense")

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from kdviz.hub import quiet
+from kdviz.models.load import SAFE
 from kdviz.models.teachers import checked_adapter
 from kdviz.models.tokenizers import load_tokenizer, verified_folder
 from kdviz.paths import restore
@@ -101,13 +102,7 @@ def encoder():
     from transformers import BertModel
 
     with quiet():
-        return BertModel.from_pretrained(
-            str(verified_folder()),
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            add_pooling_layer=False,
-        )
+        return BertModel.from_pretrained(str(verified_folder()), dtype=torch.float32, add_pooling_layer=False, **SAFE)
 
 
 @lru_cache(maxsize=1)

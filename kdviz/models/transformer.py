@@ -6,14 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 import torch
+import transformers
 from torch import nn
-from transformers import (
-    CONFIG_MAPPING,
-    AttentionInterface,
-    AttentionMaskInterface,
-    AutoModel,
-    AutoModelForSequenceClassification as AutoClassifier,
-)
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
 from kdviz.models.network import Network, Outputs, seeded
@@ -35,8 +29,8 @@ def _attend(module, query, key, value, attention_mask, scaling=None, is_causal=N
     return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
 
 
-AttentionInterface.register(WATCHED, _attend)
-AttentionMaskInterface.register(WATCHED, AttentionMaskInterface()["sdpa"])
+transformers.AttentionInterface.register(WATCHED, _attend)
+transformers.AttentionMaskInterface.register(WATCHED, transformers.AttentionMaskInterface()["sdpa"])
 
 
 class Transformer(Network):
@@ -76,9 +70,8 @@ class Transformer(Network):
         offers |= {"logits": self.classifies, "ffn": self.ffn is not None}
         self.fields = frozenset(name for name, offered in offers.items() if offered)
         # positions that start after the padding id, as RoBERTa's do: so many rows of their table are never reached
-        padding = [
-            getattr(m, "padding_idx", None) for name, m in modules.items() if name.endswith("position_embeddings")
-        ]
+        tables = [module for name, module in modules.items() if name.endswith("position_embeddings")]
+        padding = [getattr(table, "padding_idx", None) for table in tables]
         self.shift = 0 if padding[:1] in ([], [None]) else padding[0] + 1
         self.max_length = config.max_position_embeddings - self.shift
         if hasattr(base, "set_attention_type"):  # BigBird changes to full attention at the first short text, for good
@@ -194,20 +187,18 @@ class Transformer(Network):
             handle.remove()
 
     def settings(self) -> dict:
-        config = self.encoder.config.to_diff_dict()
-        config["model_type"] = self.encoder.config.model_type
-        return {
-            "classifies": self.classifies,
-            "config": {key: value for key, value in config.items() if not key.startswith("_")},
-        }
+        config = self.encoder.config.to_diff_dict() | {"model_type": self.encoder.config.model_type}
+        config = {key: value for key, value in config.items() if not key.startswith("_")}
+        return {"classifies": self.classifies, "config": config}
 
     @classmethod
     def from_settings(cls, settings, seed: int = 0) -> Transformer:
-        config = CONFIG_MAPPING[settings["config"]["model_type"]].from_dict(settings["config"])
+        config = transformers.CONFIG_MAPPING[settings["config"]["model_type"]].from_dict(settings["config"])
         return Transformer.from_config(config, settings["classifies"], seed)
 
     @staticmethod
     def from_config(config, classifies: bool, seed: int = 0) -> Transformer:
         """A freshly initialised network of a transformers config, with a sequence classifier or without."""
         with seeded(seed):
-            return Transformer((AutoClassifier if classifies else AutoModel).from_config(config))
+            build = transformers.AutoModelForSequenceClassification if classifies else transformers.AutoModel
+            return Transformer(build.from_config(config))
