@@ -166,7 +166,7 @@ def run_one(experiment: Experiment) -> dict:
     run = train(experiment)
     return {
         **{key: getattr(experiment, key) for key in ("table", *KEYS)},
-        "dev": float(run.dev["dev_accuracy"].max()),
+        "dev": run.chosen["accuracy"],
         **{split: scores["accuracy"] for split, scores in run.scores.items()},
         "steps": len(run.history),
         "weights": sum(p.numel() for p in run.student.parameters()),

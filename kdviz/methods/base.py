@@ -52,6 +52,8 @@ class Phase:
     schedule : "linear" (warm-up, then decay to 0 over the phases that share an optimiser) or "constant" (warm-up only)
     needs    : teacher fields of this phase, None for the method's
     student_needs : student fields, None for `needs` and "logits"
+    passes   : most passes over its rows, None for no limit: what is too much for them goes to the phases before this
+               one, in proportion. The first phase has no limit
     """
 
     name: str
@@ -63,6 +65,7 @@ class Phase:
     schedule: str = "linear"
     needs: frozenset[str] | None = None
     student_needs: frozenset[str] | None = None
+    passes: int | None = None
 
     def __post_init__(self):
         for name, value, offered in (
@@ -74,6 +77,8 @@ class Phase:
                 raise ValueError(f"phase {self.name!r}: {name}={value!r}, choose among {', '.join(offered)}")
         if self.epochs < 0:
             raise ValueError(f"phase {self.name!r}: epochs={self.epochs}, must be 0 or more")
+        if self.passes is not None and self.passes < 1:
+            raise ValueError(f"phase {self.name!r}: passes={self.passes}, must be 1 or more, or None for no limit")
         fields.check((self.needs or frozenset()) | (self.student_needs or frozenset()), f"phase {self.name!r}")
 
 
@@ -112,7 +117,8 @@ class Method:
     needs              : teacher fields
     needs_live_teacher : hold the teacher in memory, for methods that show it text made on the fly. Fields of the
                          task's own rows still come from the cache
-    returns            : which student of the last phase is the result: the "best" on dev, or the "last"
+    returns            : which student is the result: the "best" on dev of all phases' epochs (of equal phases the
+                         later, of equal epochs the first), or the "last"
     """
 
     needs: frozenset[str] = frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kdviz.losses import logits
-from kdviz.methods.annealing import phi, split_epochs
+from kdviz.methods.annealing import label_phase, phi, split_epochs
 from kdviz.methods.base import Method, Phase, StepInfo
 
 LABEL_SHARE = 1 / 3  # of the epochs: the paper's language tasks reach ψ = 1 at epoch 20 of 30
@@ -24,7 +24,8 @@ class ContinuationKD(Method):
     tau_max      : number of parts of Φ
     margin       : m; 0 follows the teacher to the digit
     psi_end      : ψ at the end of the first phase: 0.5 on the paper's language tasks, 1 on its images, 0 a step
-    label_epochs : epochs with ψ = 1; None is a third, as on the paper's language tasks
+    label_epochs : epochs with ψ = 1; None is a third, as on the paper's language tasks, and at most 10 passes over
+                   the labelled rows, as in `AnnealingKD`
     restart      : "last" goes on smoothly; "best" starts the labels from the best student so far, with a new optimiser.
                    With margin=0, psi_end=0 and restart="best" this is Annealing-KD, step for step.
     """
@@ -48,16 +49,8 @@ class ContinuationKD(Method):
 
     def phases(self, epochs):
         last = split_epochs(epochs, self.label_epochs, LABEL_SHARE)
-        labels = Phase(
-            "labels",
-            last,
-            rows="labelled",
-            restart=self.restart,
-            reset_optimizer=self.restart == "best",
-            needs=frozenset(),
-            student_needs=self.needs,
-        )
-        return [Phase("both", epochs - last), labels]
+        start = {"restart": self.restart, "reset_optimizer": self.restart == "best"}
+        return [Phase("both", epochs - last), label_phase(last, self.label_epochs, self.needs, **start)]
 
     def loss(self, student, teacher, batch, ctx):
         psi = self.psi(ctx.at)

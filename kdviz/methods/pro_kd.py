@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kdviz.losses import logits
-from kdviz.methods.annealing import LABEL_SHARE, split_epochs
+from kdviz.methods.annealing import LABEL_SHARE, label_phase, split_epochs
 from kdviz.methods.base import Method, Phase
 
 
@@ -54,8 +54,7 @@ class ProKD(Method):
             Phase(f"checkpoint {j + 1}", share, reset_optimizer=place == 0)
             for place, (j, share) in enumerate(self.followed(epochs - last).items())
         ]
-        labels = Phase("labels", last, rows="labelled", restart="best", needs=frozenset(), student_needs=self.needs)
-        return [*path, labels]
+        return [*path, label_phase(last, self.label_epochs, self.needs)]
 
     def teacher_for(self, phase):
         if phase.name == "labels":

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kdviz.losses import features, logits
-from kdviz.methods.annealing import split_epochs
+from kdviz.methods.annealing import label_phase, split_epochs
 from kdviz.methods.base import Method, Phase
 from kdviz.methods.kd import check_mixing, mixed_terms
 from kdviz.models import probes
@@ -59,7 +59,8 @@ class UniversalKD(_Layers):
     use          : "layers": as above, for students of any depth, width and kind.
                    "output": the capacity gap; only the student's final output attends over the teacher's layers
     temperature  : of L_soft
-    label_epochs : of stage 2; None is a quarter of all epochs, and at least 1
+    label_epochs : of stage 2; None is a quarter of all epochs, at least 1, and at most 10 passes over the labelled
+                   rows, as in `AnnealingKD`
     """
 
     gamma: float = 0.5
@@ -78,7 +79,7 @@ class UniversalKD(_Layers):
         answers = frozenset({"logits"})
         return [
             Phase("layers", epochs - last, student_needs=self.needs if self.use == "layers" else answers),
-            Phase("labels", last, rows="labelled", restart="best", needs=frozenset(), student_needs=answers),
+            label_phase(last, self.label_epochs, answers),
         ]
 
     def setup(self, ctx):

@@ -54,6 +54,9 @@ def distill(
 ) -> Run:
     """Distil `teacher` into a copy of `student` on `task`; best dev epoch kept, test splits scored once at the end.
 
+    The student of the result is the best on dev of all phases' epochs, so that no phase can ruin it; `Run.chosen` says
+    which and holds its dev scores. A method may say otherwise (SWA).
+
     Parameters
     ----------
     student, teacher : Models; the teacher may be None for a method that needs none
@@ -157,7 +160,7 @@ def _distill(run: Context, resume, snapshots, snapshot_every, score) -> Run:
         if run.folder is not None and run.accelerator.is_main_process:
             checkpoint.save(run.folder / "checkpoint.safetensors", position | {"signature": signature})
 
-    train(run, scheduled, state, save)
+    chosen = train(run, scheduled, state, save)
     run.student.eval()
     if run.snapshots is not None:
         run.snapshots.take(run.student, len(run.history))
@@ -167,6 +170,7 @@ def _distill(run: Context, resume, snapshots, snapshot_every, score) -> Run:
         label=method.name,
         student=run.student,
         history=history_table(run.history.rows()),
+        chosen=chosen,
         scores=scores,
         predictions=predictions,
         records=run.records,

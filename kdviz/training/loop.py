@@ -8,8 +8,11 @@ from kdviz.training.context import Context
 from kdviz.training.phases import ScheduledPhase, new_optimizer
 
 
-def train(run: Context, scheduled: list[ScheduledPhase], resumed: dict | None, save) -> None:
-    """Train `run.student` through all phases; `save(state)` is called at the end of each epoch and in between."""
+def train(run: Context, scheduled: list[ScheduledPhase], resumed: dict | None, save) -> dict:
+    """Train `run.student` through all phases; `save(state)` is called at the end of each epoch and in between.
+
+    Returns the dev scores of the student that is the result, and the step after which it stood (None: no step).
+    """
     total, method = sum(one.steps for one in scheduled), run.method
     for number, one in enumerate(scheduled):
         if resumed and number < resumed["phase"]:
@@ -27,9 +30,9 @@ def train(run: Context, scheduled: list[ScheduledPhase], resumed: dict | None, s
         else:
             if phase.restart == "best" and run.best["weights"] is not None:
                 run.student.load_state_dict(run.best["weights"])
-            run.best = {"accuracy": -1.0, "weights": None}
+            run.end_phase()
         for step in range(begin, one.steps):
-            run.at = run.step_info(number, phase, step, one.per_epoch, one.first, total)
+            run.at = run.step_info(number, phase, step, one.steps, one.first, total)
             run.take_snapshot()
             one_step(run, one, step, needs, student_needs)
             method.after_step(run)
@@ -38,9 +41,13 @@ def train(run: Context, scheduled: list[ScheduledPhase], resumed: dict | None, s
                 score(run)
             if run.at.last_of_epoch or run.checkpoint_due():
                 save({"phase": number, "next": step + 1, "run": run.state()})
-    if method.returns == "best" and run.best["weights"] is not None:
-        run.student.load_state_dict(run.best["weights"])
+    run.end_phase()
+    chosen = len(run.history) - 1 if len(run.history) else None
+    if method.returns == "best" and run.kept["weights"] is not None:
+        run.student.load_state_dict(run.kept["weights"])
+        chosen = run.kept["step"]
     method.finish(run)
+    return {"step": chosen} | run.evaluate()
 
 
 def one_step(run: Context, scheduled: ScheduledPhase, step: int, needs, student_needs) -> None:
@@ -100,5 +107,5 @@ def score(run: Context) -> None:
     scores = run.evaluate()
     run.history.score(scores)
     if scores["accuracy"] > run.best["accuracy"]:
-        run.best = {"accuracy": scores["accuracy"], "weights": run.weights()}
+        run.best = {"accuracy": scores["accuracy"], "step": run.at.step, "weights": run.weights()}
     run.progress.epoch(run.at, scores, run.history)

@@ -17,14 +17,10 @@ class ScheduledPhase:
 
     phase: Phase
     order: BatchSampler
-    per_epoch: int
-    first: int  # step of the run at which it begins
+    steps: int
+    first: int = 0  # step of the run at which it begins
     shared_first: int = 0
     shared: int = 0
-
-    @property
-    def steps(self) -> int:
-        return self.per_epoch * self.phase.epochs
 
     def lr(self, step: int, peak: float, warmup: float) -> float:
         """Linear warm-up over the first `warmup` of the shared steps, then linear decay to 0, or constant."""
@@ -48,16 +44,31 @@ def new_optimizer(run: Context):
 
 def schedule_phases(run: Context, phases: list[Phase]) -> list[ScheduledPhase]:
     """Phases in steps. Raises ValueError when a phase has no rows to train on."""
-    groups, first = [], 0
+    made: list[ScheduledPhase] = []
     for number, phase in enumerate(phase for phase in phases if phase.epochs):
         members = run.table.members(phase.rows, run.task_rows)
         order = BatchSampler(members, run.table.lengths, run.settings.batch_size, run.seed, number)
-        scheduled = ScheduledPhase(phase, order, run.settings.steps_per_epoch or order.per_pass, first)
+        steps = phase.epochs * (run.settings.steps_per_epoch or order.per_pass)
+        borne = min(steps, phase.passes * order.per_pass) if phase.passes and made else steps
+        lengthen(made, steps - borne)
+        made.append(ScheduledPhase(phase, order, borne))
+    groups, first = [], 0
+    for scheduled in made:
+        scheduled.first = first
         first += scheduled.steps
-        if phase.reset_optimizer or not groups:
+        if scheduled.phase.reset_optimizer or not groups:
             groups.append([])
         groups[-1].append(scheduled)
     for group in groups:
         for scheduled in group:
             scheduled.shared_first, scheduled.shared = group[0].first, sum(one.steps for one in group)
-    return [scheduled for group in groups for scheduled in group]
+    return made
+
+
+def lengthen(phases: list[ScheduledPhase], spare: int) -> None:
+    """Share `spare` more steps out among phases, in proportion to the steps that they have."""
+    whole, done, given = sum(one.steps for one in phases), 0, 0
+    for one in phases:
+        done += one.steps
+        more = spare * done // whole - given
+        one.steps, given = one.steps + more, given + more

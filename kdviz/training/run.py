@@ -22,6 +22,8 @@ class Run:
     student     : the distilled model
     history     : one row a step: step, epoch, phase, lr, loss, its named terms, grad_norm; where an epoch ended also
                   dev_accuracy, dev_loss, dev_macro_f1
+    chosen      : dev scores of `student` (accuracy, loss, macro_f1), and "step", the row of the history after which it
+                  stood; of a mean of students (SWA) the last
     scores      : split -> accuracy, loss, macro_f1, rows with a label, low, high (95 % interval of the accuracy)
     predictions : split -> (N,) predicted classes, in the split's order
     records     : what the method kept for pictures: name -> [(step, tensor), …]
@@ -33,6 +35,7 @@ class Run:
     label: str
     student: torch.nn.Module
     history: pd.DataFrame
+    chosen: dict[str, float]
     scores: dict[str, dict[str, float]]
     predictions: dict[str, torch.Tensor] = field(default_factory=dict)
     records: dict[str, list] = field(default_factory=dict)
@@ -49,7 +52,7 @@ class Run:
 
     @property
     def dev(self) -> pd.DataFrame:
-        """The history's rows where an epoch ended."""
+        """The history's rows where an epoch ended; `chosen` says which of them is the student's."""
         if "dev_accuracy" not in self.history:
             return self.history.iloc[:0]
         return self.history[self.history["dev_accuracy"].notna()]
@@ -74,6 +77,7 @@ class Run:
             "label": self.label,
             "settings": self.settings,
             "info": self.info,
+            "chosen": self.chosen,
             "scores": self.scores,
             "history": {
                 "columns": list(self.history),
@@ -100,6 +104,7 @@ class Run:
             label=about["label"],
             student=Model.load(Path(folder) / "student"),
             history=history_table([dict(zip(about["history"]["columns"], row)) for row in about["history"]["data"]]),
+            chosen=about["chosen"],
             scores=about["scores"],
             predictions=tensors["predictions"],
             records={name: [tuple(pair) for pair in pairs] for name, pairs in tensors["records"].items()},
@@ -119,7 +124,7 @@ def read_description(path: Path) -> dict:
     """The content of a ``run.json``. ValueError naming the file when it is damaged."""
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
-        return about | {name: about[name] for name in ("label", "settings", "info", "scores", "history")}
+        return about | {name: about[name] for name in ("label", "settings", "info", "chosen", "scores", "history")}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error!r:.80}): remove its folder to run again") from error
 

@@ -16,6 +16,7 @@ from kdviz.training.snapshots import Snapshots
 
 TRAINING_SPLITS = ("train", "transfer")
 PRECISIONS = (None, "no", "bf16", "fp16")
+NONE_YET = {"accuracy": -1.0, "step": None, "weights": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ class RunState:
         self.at: StepInfo | None = None
         self.batch = None
         self.optimizer = None
-        self.best = {"accuracy": -1.0, "weights": None}
+        self.best = self.kept = NONE_YET  # the best student on dev of this phase, and of the phases before it
 
     def parameters(self) -> list[nn.Parameter]:
         """All that the optimiser trains: the student, then what the method added."""
@@ -104,9 +105,14 @@ class RunState:
     def checkpoint_due(self) -> bool:
         return (self.at.step + 1) % self.checkpoint_every == 0
 
-    def step_info(self, index: int, phase: Phase, step: int, per_epoch: int, first: int, total: int) -> StepInfo:
-        """Where training stands at `step` of a phase that begins at step `first` of `total`."""
-        epoch, place = divmod(step, per_epoch)
+    def end_phase(self) -> None:
+        """Set the phase's best student against that of the phases before it; of equals the later is kept."""
+        self.kept = max(self.best, self.kept, key=lambda one: one["accuracy"])  # max takes the first of equals
+        self.best = NONE_YET
+
+    def step_info(self, index: int, phase: Phase, step: int, steps: int, first: int, total: int) -> StepInfo:
+        """Where training stands at `step` of `steps` of a phase, which begins at step `first` of `total`."""
+        epoch = step * phase.epochs // steps
         return StepInfo(
             phase=phase.name,
             index=index,
@@ -114,9 +120,9 @@ class RunState:
             epochs=phase.epochs,
             step=first + step,
             phase_step=step,
-            phase_steps=per_epoch * phase.epochs,
+            phase_steps=steps,
             steps=total,
-            last_of_epoch=place == per_epoch - 1,
+            last_of_epoch=(step + 1) * phase.epochs // steps > epoch,
         )
 
     def state(self) -> dict:
@@ -127,6 +133,7 @@ class RunState:
             "states": {name: thing.state_dict() for name, thing in self.added_states.items()},
             "optimizer": self.optimizer.state_dict(),
             "best": self.best,
+            "kept": self.kept,
             "history": self.history.rows(),
             "records": {name: [list(pair) for pair in pairs] for name, pairs in self.records.items()},
             "snapshots": None if self.snapshots is None else self.snapshots.state(),
@@ -139,7 +146,7 @@ class RunState:
         for name, thing in self.added_states.items():
             thing.load_state_dict(state["states"][name])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.best = state["best"]
+        self.best, self.kept = state["best"], state["kept"]
         self.history = History(state["history"])
         self.records = {name: [tuple(pair) for pair in pairs] for name, pairs in state["records"].items()}
         if self.snapshots is not None:

@@ -130,6 +130,8 @@ def test_phases_name_an_impossible_setting():
         kd.CKD(relation_epochs=3).phases(3)
     with pytest.raises(ValueError, match="rows='some'"):
         Phase("a", 1, rows="some")
+    with pytest.raises(ValueError, match="passes=0, must be 1 or more"):
+        Phase("a", 1, passes=0)
     with pytest.raises(ValueError, match="needs gram"):
         Phase("a", 1, needs=frozenset({"gram"}))
 

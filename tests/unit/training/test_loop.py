@@ -72,6 +72,79 @@ def test_the_best_dev_student_is_kept_and_the_test_is_looked_at_once(monkeypatch
     assert evaluate(run.student, rows)[0]["accuracy"] == run.dev["dev_accuracy"].max()
 
 
+class Ruined(Method):
+    """Labels, then a second phase that pushes the student to the other answer."""
+
+    def phases(self, epochs):
+        return [Phase("good", epochs - 2, rows="labelled"), Phase("harm", 2, rows="labelled", restart="best")]
+
+    def loss(self, student, teacher, batch, ctx):
+        labels = batch.labels if ctx.at.phase == "good" else 1 - batch.labels
+        return {"labels": torch.nn.functional.cross_entropy(student["logits"], labels)}
+
+
+def dev_scores(student):
+    rows = Rows(tiny.teacher().tokenizer, 128)
+    rows.add(tiny.task()["dev"])
+    return evaluate(student, rows)[0]
+
+
+def test_a_harmful_phase_does_not_ruin_the_student(tmp_path):
+    run = tiny.distill(Ruined(), epochs=22, lr=3e-3, student=tiny.student(dropout=0.0), folder=tmp_path)
+    best = run.dev.groupby("phase", sort=False)["dev_accuracy"].max()
+    assert best["harm"] < best["good"], "the second phase did harm"
+    there = run.history.loc[run.chosen["step"]]
+    assert there["phase"] == "good" and there["dev_accuracy"] == best["good"] == run.chosen["accuracy"]
+    for student in (run.student, kd.Run.load(tmp_path).student):
+        assert run.chosen == {"step": run.chosen["step"]} | dev_scores(student)
+    assert kd.Run.load(tmp_path).chosen == run.chosen
+
+
+@pytest.mark.parametrize("method", [kd.KD(), kd.SWA(), kd.AnnealingKD(label_epochs=1), kd.CKD(relation_epochs=1)])
+def test_the_dev_scores_of_a_run_are_those_of_its_student(method):
+    run = tiny.distill(method, epochs=3, lr=3e-3)
+    assert run.chosen == {"step": run.chosen["step"]} | dev_scores(run.student)
+    if method.returns == "best":
+        assert run.chosen["accuracy"] == run.dev["dev_accuracy"].max()
+
+
+def test_of_equal_phases_the_later_is_returned():
+    class Twice(kd.KD):
+        def phases(self, epochs):
+            return [Phase("one", 1), Phase("two", 1, lr=1e-12)]
+
+    run = tiny.distill(Twice())
+    assert run.dev["dev_accuracy"].nunique() == 1 and run.chosen["step"] == len(run.history) - 1
+
+
+def test_a_phase_is_no_longer_than_its_rows_can_bear():
+    class Plan(Method):
+        def phases(self, epochs):
+            labels = Phase("labels", 2, rows="labelled", reset_optimizer=False, passes=3)
+            return [Phase("a", 1), Phase("b", 2), labels]
+
+    stretches = schedule_phases(make(Plan(), batch_size=4, steps_per_epoch=30), Plan().phases(5))
+    labels = stretches[-1]
+    assert labels.steps == 3 * labels.order.per_pass < 60
+    assert [s.steps for s in stretches] == [30 + (60 - labels.steps) // 3, 60 + (60 - labels.steps) * 2 // 3, 18]
+    assert [s.first for s in stretches] == [0, 44, 132]
+    assert labels.shared == stretches[1].shared == 106
+    unlimited = schedule_phases(make(Plan(), batch_size=4), Plan().phases(5))
+    assert [s.steps // s.order.per_pass for s in unlimited] == [1, 2, 2], "passes that are fewer are left alone"
+    alone = schedule_phases(make(Plan(), batch_size=4, steps_per_epoch=30), [Plan().phases(5)[-1]])
+    assert alone[0].steps == 60, "there is no phase before it that could take its steps"
+
+
+def test_epochs_of_a_longer_phase_are_scored_evenly():
+    few = tiny.task().with_labels(0.3, seed=0)
+    run = tiny.distill(kd.AnnealingKD(), task=few, steps_per_epoch=30, epochs=5)
+    assert len(run.history) == 150
+    phases = run.history.groupby("phase", sort=False)["step"].count()
+    assert phases["labels"] == 10 and list(run.dev["step"]) == [34, 69, 104, 139, 149]
+    asked = tiny.distill(kd.AnnealingKD(label_epochs=1), task=few, steps_per_epoch=30, epochs=5)
+    assert (asked.history["phase"] == "labels").sum() == 30, "who asks for epochs gets them"
+
+
 def test_predictions_and_scores_agree():
     run = tiny.distill(epochs=1)
     labels = torch.tensor(tiny.task()["test"]["label"][:])
