@@ -1,4 +1,4 @@
-"""``python -m data.make.adapt reviews|entail``: make the teacher of an embedded task.
+"""``python -m data.make.adapt reviews|entail|tweets|news``: make the teacher of a task.
 
 The packaged MiniLM is adapted with LoRA (Hu et al. 2022; peft) on every matrix of its layers, plus pooler and
 classifier, on the labelled train split. The epoch is chosen on dev; test is touched once, at the end. What is
@@ -17,12 +17,13 @@ import torch
 from data.make.low_rank import SETTINGS, commit, save_adapter, updates, with_low_rank, write_log
 from kdviz.data.batches import batches, encode_split
 from kdviz.data.load import EMBEDDED, load_task
+from kdviz.data.real import PACKAGES
 from kdviz.disk import file_sha256
 from kdviz.hub import quiet
 from kdviz.losses.logits import cross_entropy
 from kdviz.models.model import Model
 from kdviz.models.predict import accuracy
-from kdviz.models.teachers import adapter_folder, classifier, merge
+from kdviz.models.teachers import adapter_folder, classifier, data_file, merge
 from kdviz.models.tokenizers import load_tokenizer, verified_folder
 from kdviz.models.transformer import Transformer
 
@@ -30,7 +31,7 @@ from kdviz.models.transformer import Transformer
 def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | None = None, **changes) -> dict:
     """Train, write adapter, trajectory and log; returns the log. `out` replaces ``data/teachers/<task>``."""
     settings, made_at, began, task = SETTINGS | changes, commit(), time.time(), load_task(name)
-    folder, data = out or adapter_folder(task), file_sha256(task.folder / "train.parquet")
+    folder, data = out or adapter_folder(task), file_sha256(data_file(task))
     rows = encode_split(task["train"], load_tokenizer())
     torch.manual_seed(seed)
     with quiet():
@@ -74,7 +75,7 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m data.make.adapt", description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=list(EMBEDDED), metavar="task", help=" or ".join(EMBEDDED))
+    parser.add_argument("name", choices=[*EMBEDDED, *PACKAGES], metavar="task")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--trajectory", action="store_true", help="keep the adapter of every epoch")

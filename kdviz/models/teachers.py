@@ -75,6 +75,12 @@ def adapter_folder(task: Task, checkpoint: int | None = None) -> Path:
     return folder if checkpoint is None else folder / "trajectory" / f"epoch-{checkpoint}"
 
 
+def data_file(task: Task) -> Path:
+    """The file whose SHA-256 says on which data an adapter was made: train, or the fingerprint of texts of a package."""
+    train = task.folder / "train.parquet"
+    return train if train.is_file() else task.folder / "splits.json"
+
+
 def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
     """The packaged MiniLM with the task's LoRA adapter and classifier merged in."""
     home, place = adapter_folder(task), adapter_folder(task, checkpoint)
@@ -84,7 +90,7 @@ def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
         known = sorted(path.name for path in (home / "trajectory").glob("epoch-*"))
         fix += f"; the trajectory has {', '.join(known) or 'no epochs'}"
     made = checked_adapter([place / "adapter_config.json", place / "adapter_model.safetensors"], home / "log.json", fix)
-    train = task.folder / "train.parquet"
+    train = data_file(task)
     if (found := file_sha256(train)) != made.get("data_sha256"):
         raise ValueError(
             f"{place} was made on other data: {train} has SHA-256 {found}, the adapter saw {made.get('data_sha256')}; "

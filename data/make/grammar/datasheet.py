@@ -62,14 +62,14 @@ def majority(data) -> dict[str, np.ndarray]:
     return {s: np.full(len(data[s]["label"]), counts.argmax()) for s in LABELLED}
 
 
-def bag_of_words(data, columns: tuple[str, ...]) -> dict[str, np.ndarray]:
+def bag_of_words(data, columns: tuple[str, ...], splits=LABELLED) -> dict[str, np.ndarray]:
     """Logistic regression on words and word pairs; each column has its own features."""
     from scipy.sparse import hstack
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
     vectorizers = [TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(data["train"][c]) for c in columns]
-    features = {s: hstack([v.transform(data[s][c]) for v, c in zip(vectorizers, columns)]) for s in LABELLED}
+    features = {s: hstack([v.transform(data[s][c]) for v, c in zip(vectorizers, columns)]) for s in splits}
     model = LogisticRegression(C=10, max_iter=2000).fit(features["train"], data["train"]["label"])
     return {s: model.predict(x) for s, x in features.items()}
 
