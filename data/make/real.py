@@ -1,7 +1,7 @@
 """``python -m data.make.real tweets|news``: fix the splits of real text and measure them.
 
-Writes ``data/<task>/splits.json`` (the fingerprint of all splits, by which a user's package is checked) and the table of
-``data/<task>/README.md`` between its two markers. The baseline is trained on train and nothing is chosen on test.
+Writes ``data/<task>/splits.json`` (the fingerprint of all splits, by which a user's package is checked) and the table
+of ``data/<task>/README.md`` between its two markers. The baseline is trained on train and nothing is chosen on test.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def table(task) -> str:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m data.make.real", description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=list(real.PACKAGES), metavar="task")
-    task = real.build((name := parser.parse_args(argv).name))
+    task = real.build(name := parser.parse_args(argv).name)
     package = real.PACKAGES[name]
     made = {"package": package, "version": importlib.metadata.version(package), "fingerprint": task.fingerprint}
     write_json(task.folder / "splits.json", made | {"rows": {name: len(split) for name, split in task.splits.items()}})

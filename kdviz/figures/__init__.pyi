@@ -2,7 +2,7 @@ import kdviz.course.figures as _course
 
 from . import theme as theme
 from .bubbles import measured as measured
-from .curves import curves as curves, schedule as schedule
+from .curves import best_of_draws as best_of_draws, curves as curves, schedule as schedule
 from .heads import attention as attention
 from .layers import layer_path as layer_path, layer_relation as layer_relation
 from .saving import save as save

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from scipy import stats
 
+from kdviz.analysis import best_of
 from kdviz.figures import parts, theme
 
 MOST_POINTS = 400  # of one curve
@@ -49,3 +50,24 @@ def schedule(x, lines, *, title: str, x_title: str = "training step", y_title: s
     parts.axes(figure, x_title, y_title)
     ends = "; ".join(f"{name} goes from {values[0]:.3g} to {values[-1]:.3g}" for name, values in lines.items())
     return theme.finish(figure, theme.text(title), f"Curves over {len(x)} points of {x_title}: {ends}.")
+
+
+def best_of_draws(searches) -> go.Figure:
+    """How far a method depends on its search: the best dev accuracy to expect of 1, 2, … draws. Dodge et al. 2019.
+
+    searches : name -> what `kdviz.tune` returned, or the mean dev accuracy of each draw
+    Raises ValueError when there is none.
+    """
+    scores = {name: best_of(getattr(found, "scores", found)) for name, found in searches.items()}
+    if not scores:
+        raise ValueError("no search to show: pass a dict, name -> what kd.tune returned")
+    figure = go.Figure()
+    for number, (name, best) in enumerate(scores.items()):
+        draws = list(range(1, len(best) + 1))
+        look = {"number": number, "shade": theme.shade(name, number), "marks": 7}
+        parts.add_line(figure, draws, np.array(best), name, "best of %{x}: %{y:.3f}", **look)
+    parts.axes(figure, "draws of settings", "dev accuracy of the best, expected")
+    figure.update_xaxes(dtick=1)
+    said = "; ".join(f"{name} from {best[0]:.3f} with one to {best[-1]:.3f}" for name, best in scores.items())
+    alt = f"Dev accuracy of the best of 1 to {max(map(len, scores.values()))} draws of settings: {said}."
+    return theme.finish(figure, "What the search for settings is worth", alt)

@@ -76,7 +76,7 @@ def adapter_folder(task: Task, checkpoint: int | None = None) -> Path:
 
 
 def data_file(task: Task) -> Path:
-    """The file whose SHA-256 says on which data an adapter was made: train, or the fingerprint of texts of a package."""
+    """The file whose SHA-256 says on which data an adapter was made: train, or a package's fingerprint."""
     train = task.folder / "train.parquet"
     return train if train.is_file() else task.folder / "splits.json"
 
