@@ -30,8 +30,13 @@ from kdviz.disk import make_folder, write_whole
 from kdviz.paths import PACKAGE, data_dir, in_clone
 
 KEYS = ["task", "labels", "method", "seed"]  # of a row in its table
+KEYS_OF = {"tuning": ["block", *KEYS, "draw"]}
 OF_GROUP = ("table", "student", "rows", "wrong", "kronecker", "assistant")  # what a group's rows share
 PACKAGES = ("torch", "transformers", "datasets", "accelerate")
+
+
+def keys(table: str) -> list[str]:
+    return KEYS_OF.get(table, KEYS)
 
 
 @functools.cache
@@ -69,6 +74,10 @@ class Experiment:
     def name(self) -> str:
         return f"{self.table}/{self.task}/{self.labels:g}/{self.method}/{self.seed}"
 
+    def resolved(self, results: Results) -> Experiment:
+        """As it is run; a trial gets its drawn settings."""
+        return self
+
     def build(self):
         """The method, new; its assistant untrained."""
         from kdviz.models.students import build_student
@@ -86,8 +95,11 @@ def _build(made_by: dict, **further):
 
 
 def experiments() -> list[Experiment]:
-    """All rows, the cheap ones that a test repeats first."""
-    return [one for task in plan()["tasks"] for group in plan()["groups"] for one in _of_group(group, task)]
+    """All rows, the cheap ones that a test repeats first, the fair trials (`kdviz.course.trials`) last."""
+    from kdviz.course.trials import trials
+
+    plain = [one for task in plan()["tasks"] for group in plan()["groups"] for one in _of_group(group, task)]
+    return [*plain, *trials()]
 
 
 def _of_group(group: dict, task: str) -> list[Experiment]:
@@ -129,7 +141,10 @@ def train(experiment: Experiment):
     if experiment.rows is not None:
         task = task.subset(experiment.rows)
     # the vocabulary comes from all texts, so that every share of labels trains the same student
-    student = build_student(task, **experiment.student, seed=experiment.seed)
+    sizes = dict(experiment.student)
+    if sizes.pop("init_from", None):
+        sizes["init_from"] = _teacher(experiment.task)
+    student = build_student(task, **sizes, seed=experiment.seed)
     if experiment.kronecker is not None:
         student = compress(student, experiment.kronecker, start="random", seed=experiment.seed)
     if experiment.labels < 1:
@@ -141,16 +156,17 @@ def train(experiment: Experiment):
     method = experiment.build()
     reads = bool(method.needs) or method.needs_live_teacher
     teacher = _teacher(experiment.task) if reads else None
-    return distill(
-        student,
-        teacher,
-        task,
-        method,
-        seed=experiment.seed,
-        cache_dtype="float16",
-        progress="off",
-        **experiment.settings,
-    )
+    how = {"seed": experiment.seed, "cache_dtype": "float16", "progress": "off", "score": scored(experiment, task)}
+    return distill(student, teacher, task, method, **how, **experiment.settings)
+
+
+def scored(experiment: Experiment, task) -> tuple[str, ...] | None:
+    """Which splits the returned student is scored on: a draw on dev alone, a result of a trial on dev, too."""
+    from kdviz.course.trials import Trial
+
+    if not isinstance(experiment, Trial):
+        return None
+    return ("dev",) if experiment.draw is not None else tuple(x for x in task.splits if x not in ("train", "transfer"))
 
 
 def attackers(task: str) -> list[Experiment]:
@@ -162,12 +178,19 @@ def attackers(task: str) -> list[Experiment]:
 
 def run_one(experiment: Experiment) -> dict:
     """Run one experiment and return its row: scores per split, command, commit, versions, seconds."""
-    started = time.process_time()
+    from kdviz.course.trials import Trial, now
+
+    started, at = time.process_time(), now()
     run = train(experiment)
+    trial = {}
+    if isinstance(experiment, Trial):
+        trial = {"declared": experiment.declared, "started": at}
+        trial |= {f"drawn_{name}": json.dumps(getattr(experiment, name)) for name in ("made_by", "settings")}
     return {
-        **{key: getattr(experiment, key) for key in ("table", *KEYS)},
+        **{key: getattr(experiment, key) for key in ("table", *keys(experiment.table))},
         "dev": run.chosen["accuracy"],
         **{split: scores["accuracy"] for split, scores in run.scores.items()},
+        **trial,
         "steps": len(run.history),
         "weights": sum(p.numel() for p in run.student.parameters()),
         "seconds": round(time.process_time() - started, 1),  # of one core: other programs do not count
@@ -222,8 +245,9 @@ class Results:
         """Whether the row is finished, in a file of its own or in its table."""
         if self.path(experiment).exists():
             return True
-        table, keys = self.table(experiment.table), pd.Series({key: getattr(experiment, key) for key in KEYS})
-        return not table.empty and bool((table[KEYS] == keys).all(axis=1).any())
+        table, names = self.table(experiment.table), keys(experiment.table)
+        values = pd.Series({key: getattr(experiment, key) for key in names})
+        return not table.empty and bool((table[names] == values).all(axis=1).any())
 
     def add(self, experiment: Experiment, row: dict) -> None:
         """Write a finished row whole."""
@@ -238,14 +262,22 @@ class Results:
         for name in sorted({row["table"] for row in rows}):
             new = pd.DataFrame([row for row in rows if row["table"] == name])
             whole = pd.concat([self.table(name), new], ignore_index=True)
-            whole = whole.drop_duplicates(KEYS, keep="last")
-            whole = whole.sort_values(KEYS).reset_index(drop=True)
+            whole = whole.drop_duplicates(keys(name), keep="last")
+            whole = whole.sort_values(keys(name)).reset_index(drop=True)
             write_whole(self.folder / f"{name}.parquet", whole.to_parquet(None, index=False))
             write_whole(self.folder / f"{name}.csv", whole.drop(columns="settings").to_csv(index=False).encode())
             tables[name] = whole
         for path in paths:
             path.unlink()
         return tables
+
+    def rows(self, name: str) -> pd.DataFrame:
+        """A table with the finished rows that are not gathered yet."""
+        found = [json.loads(path.read_text()) for path in sorted((self.folder / "rows").glob(f"{name}_*.json"))]
+        new = pd.DataFrame([row for row in found if row["table"] == name])
+        if new.empty:
+            return self.table(name)
+        return pd.concat([self.table(name), new], ignore_index=True).drop_duplicates(keys(name), keep="last")
 
     def table(self, name: str) -> pd.DataFrame:
         """A recorded table, empty when there is none yet."""
@@ -287,16 +319,18 @@ def run_many(chosen: list[Experiment], results: Results, again: bool = False, wo
     todo = [one for one in chosen if again or not results.done(one)]
     say(f"{len(chosen)} experiments, {len(chosen) - len(todo)} finished before, {len(todo)} to run")
     os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
-    failed = 0
+    failed = number = 0
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        rows = {pool.submit(work, one.name, str(results.folder)): one.name for one in todo}
-        for number, future in enumerate(as_completed(rows), 1):
-            if error := future.exception():
-                failed += 1
-                words = "".join(traceback.format_exception(error))[-2000:]
-                say(f"{rows[future]} FAILED\n{words}")
-            else:
-                say(f"{number}/{len(todo)} {future.result()}")
+        for part in ([one for one in todo if one.table in KEYS_OF], [one for one in todo if one.table not in KEYS_OF]):
+            rows = {pool.submit(work, one.name, str(results.folder)): one.name for one in part}  # draws before results
+            for future in as_completed(rows):
+                number += 1
+                if error := future.exception():
+                    failed += 1
+                    words = "".join(traceback.format_exception(error))[-2000:]
+                    say(f"{rows[future]} FAILED\n{words}")
+                else:
+                    say(f"{number}/{len(todo)} {future.result()}")
     results.gather()
     return failed
 
@@ -304,6 +338,8 @@ def run_many(chosen: list[Experiment], results: Results, again: bool = False, wo
 def work(name: str, folder: str) -> str:
     """One experiment in this process, its row into `folder`; returns a line that says how it went."""
     (experiment,) = [one for one in experiments() if one.name == name]
-    row = run_one(experiment)
-    Results(folder).add(experiment, row)
-    return f"{name}: test {row['test']:.3f}, dev {row['dev']:.3f}, {row['seconds']:.0f} s"
+    results = Results(folder)
+    row = run_one(experiment.resolved(results))
+    results.add(experiment, row)
+    scores = ", ".join(f"{split} {row[split]:.3f}" for split in ("test", "dev") if split in row)
+    return f"{name}: {scores}, {row['seconds']:.0f} s"

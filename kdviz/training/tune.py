@@ -57,8 +57,8 @@ class Tuning:
     """What `tune` found.
 
     label : the method's name
-    table : a row a run: draw, seed, the drawn settings, dev (accuracy of the returned student, NaN where training diverged),
-            seconds
+    table : a row a run: draw, seed, the drawn settings, dev (accuracy of the returned student, NaN where it
+            diverged), seconds
     points : the settings of each draw
     """
 

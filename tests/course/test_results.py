@@ -19,6 +19,7 @@ from kdviz import cli, paths
 from kdviz.analysis import interval
 from kdviz.course import results as module
 from kdviz.course.results import Experiment, Results, experiments, run_one, select
+from kdviz.course.trials import trials
 
 CHEAP = "quick/reviews/1/labels only/0"
 
@@ -109,7 +110,7 @@ def test_what_the_readme_says_of_longer_runs():
 
 def test_names_are_unique_and_patterns_choose():
     names = [one.name for one in experiments()]
-    assert len(set(names)) == len(names) == 700
+    assert len(set(names)) == len(names) == 700 + len(trials())
     assert {one.method for one in select("methods/entail/0.05/KD/*")} == {"KD"}
     assert len(select("methods/*/labels only/0")) == 6
     with pytest.raises(ValueError, match="no experiment fits 'nothing'"):

@@ -1,4 +1,4 @@
-"""Texts that people wrote: cleaned by rule, split the same way everywhere, and a clear line where the package is not."""
+"""Texts that people wrote: cleaned by rule, split alike everywhere, and a clear line where the package is not."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ FIGURES = {
     "logit_path": lambda: kd.figures.logit_path(
         PHIS, TEACHER, {"student": STUDENT, "<b>x</b>": STUDENT + 1}, (0, 2), LABELS
     ),
+    "best_of_draws": lambda: kd.figures.best_of_draws({"KD": [0.5, 0.7, 0.6, 0.4], "CKD": [0.6, 0.65, 0.7, 0.1]}),
     "curves": lambda: kd.figures.curves(
         [0, 0.2, 0.4], {"KD": SHARES[:5, :3], "<b>one</b>": SHARES[0, :3]}, title="Score against noise", x_title="noise"
     ),

@@ -1,0 +1,216 @@
+"""Fair trials: the same search for all, nothing before its declaration, and a check that finds what is not so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from kdviz import cli
+from kdviz.course import results as runner, trials as module
+from kdviz.course.results import Results, work
+from kdviz.course.trials import Trial, check, declare, trials
+
+BLOCK = {
+    "tasks": ["reviews"],
+    "labels": [0.5],
+    "student": {"layers": 1, "hidden": 16, "heads": 2},
+    "settings": {"epochs": 1, "steps_per_epoch": 2},
+    "space": {"lr": {"low": 1e-3, "high": 1e-2}},
+    "methods": ["labels only", "other"],
+    "seeds": [0, 1, 2],
+    "seeds_of": {"other": [0, 1]},
+    "primary": {"method": "other", "baseline": "labels only", "split": "test", "margin": 0.01},
+    "seconds": 36,
+}
+PLAN = {
+    "draws": 2,
+    "tuning_seeds": [1000],
+    "methods": {
+        "labels only": {"class": "LabelsOnly", "space": {}},
+        "other": {"class": "SWA", "space": {"start": [0.25, 0.5]}},
+    },
+    "blocks": {"small": BLOCK},
+}
+
+
+@pytest.fixture
+def planned(monkeypatch, tmp_path):
+    """A plan of one small block, its rows and declarations in a folder of the test's own."""
+    plan = json.loads(json.dumps(PLAN))
+    monkeypatch.setattr(module, "plan", lambda: plan)
+    monkeypatch.setattr(module, "_declarations", lambda: tmp_path / "declared.json")
+    monkeypatch.setattr(runner, "commit", lambda: "f" * 12)
+    return plan
+
+
+def record(one: Trial, results: Results, **values) -> None:
+    """A row as the runner writes it, of a run that was not made."""
+    one = one.resolved(results)
+    keys = {name: getattr(one, name) for name in ("table", *runner.keys(one.table))}
+    row = keys | {
+        "dev": 0.5 + 0.1 * (one.draw or 0),
+        "test": 0.5,
+        "seconds": 7.2,
+        "settings": "{}",
+        "started": module.now(),
+    }
+    row |= {"declared": one.declared, "commit": "f" * 12, "command": one.name}
+    row |= {f"drawn_{name}": json.dumps(getattr(one, name)) for name in ("made_by", "settings")}
+    results.add(one, row | values)
+
+
+def record_all(results: Results, **values) -> None:
+    for one in trials():
+        record(one, results, **values)
+
+
+def faults(results: Results) -> str:
+    return "\n".join(check(results)[0])
+
+
+def test_a_block_plans_the_same_draws_for_every_method(planned):
+    every = trials()
+    names = [one.name for one in every]
+    assert names[:2] == ["tuning/small/reviews/0.5/labels only/0.1000", "tuning/small/reviews/0.5/labels only/1.1000"]
+    assert names[2:5] == [f"small/reviews/0.5/labels only/{seed}" for seed in range(3)]
+    assert len(names) == len(set(names)) == 9
+    draws = {one.method: module.draws_of(one) for one in every}
+    assert [set(point) for point in draws["other"]] == [{"lr", "start"}] * 2 and draws["other"][0] != draws["other"][1]
+
+
+def test_nothing_is_run_before_it_is_declared(planned, tmp_path):
+    results = Results(tmp_path)
+    with pytest.raises(ValueError, match="not declared as it is planned: kdviz run results --declare, and commit"):
+        trials()[0].resolved(results)
+    assert declare(["small"], results) == ["small/labels only", "small/other"]
+    assert declare(["small"], results) == []
+    trials()[0].resolved(results)
+    planned["blocks"]["small"]["seeds"] = [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="not declared as it is planned"):
+        trials()[0].resolved(results)
+
+
+def test_a_plan_with_rows_cannot_be_declared_anew(planned, tmp_path):
+    results = Results(tmp_path)
+    declare(["small"], results)
+    record_all(results)
+    planned["methods"]["other"]["space"]["start"] = [0.75]
+    with pytest.raises(ValueError, match="small/other has rows that were made as declared before"):
+        declare(["small"], results)
+    with pytest.raises(ValueError, match="no block 'large': choose among small"):
+        declare(["large"], results)
+
+
+def test_notes_and_estimates_may_change(planned, tmp_path):
+    declare(["small"], Results(tmp_path))
+    planned["blocks"]["small"] |= {"note": "words", "seconds": 99}
+    assert declare(["small"], Results(tmp_path)) == []
+
+
+def test_the_best_draw_on_dev_is_run_and_waits_for_all_draws(planned, tmp_path):
+    results = Results(tmp_path)
+    declare(["small"], results)
+    draws = [one for one in trials() if one.method == "other" and one.draw is not None]
+    result, _ = [one for one in trials() if one.method == "other" and one.draw is None]
+    record(draws[0], results, dev=0.9)
+    with pytest.raises(
+        ValueError, match=r"has 1 of 2 draws: kdviz run results --only 'tuning/small/reviews/0.5/other/"
+    ):
+        result.resolved(results)
+    record(draws[1], results, dev=0.8)
+    first = module.draws_of(result)[0]
+    assert result.resolved(results).settings["lr"] == first["lr"]
+    assert result.resolved(results).made_by == {"class": "SWA", "start": first["start"]}
+    results.gather()
+    assert result.resolved(results).settings["lr"] == first["lr"], "gathered rows are read as well"
+
+
+def test_a_run_holds_to_the_protocol_from_end_to_end(planned, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "load", lambda name, real=runner.load.__wrapped__: real(name).subset(20))
+    results = Results(tmp_path)
+    declare(["small"], results)
+    for one in [one for one in trials() if one.draw is not None or one.seed == 0]:
+        work(one.name, str(tmp_path))
+    tuning, rows = results.rows("tuning"), results.rows("small")
+    assert "test" not in tuning and tuning["dev"].between(0, 1).all(), "a search does not look at test"
+    assert {"test", "dev", "ood_lexicon"} <= set(rows) and rows["seed"].tolist() == [0, 0]
+    wrong, unfinished = check(results)
+    assert not wrong and unfinished == [
+        "small/labels only: 2 of 5 rows are missing",
+        "small/other: 1 of 4 rows are missing",
+    ]
+    tables = results.gather()
+    assert len(tables["tuning"]) == 4 and not check(results)[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"started": "2020-01-01T00:00:00+00:00"}, "before its declaration"),
+        ({"declared": "0" * 64}, "another plan than the declared one"),
+        ({"drawn_settings": "{}"}, "settings is {}, planned is"),
+        ({"seed": 77}, "no such run is planned"),
+    ],
+)
+def test_the_check_finds_a_row_that_breaks_the_rules(planned, tmp_path, change, words):
+    results = Results(tmp_path)
+    declare(["small"], results)
+    record_all(results)
+    assert not faults(results)
+    last = trials()[-1]
+    record(last, results, **change)
+    assert words in faults(results)
+
+
+def test_the_check_finds_a_seed_of_the_search_among_the_results(planned, tmp_path):
+    planned["blocks"]["small"]["seeds"] = [999, 1000]
+    assert "a seed of the search is a seed of a result" in faults(Results(tmp_path))
+
+
+def test_the_check_asks_git_for_the_declaration(planned, tmp_path, monkeypatch):
+    results = Results(tmp_path)
+    declare(["small"], results)
+    record_all(results)
+    monkeypatch.setattr(module, "_declared_in", lambda commit: "{}")
+    assert "does not hold its declaration" in faults(results)
+    monkeypatch.undo()
+    head = runner.commit().rstrip("+")
+    assert module._declared_in(head) is not None and module._declared_in("0" * 12) is None
+
+
+def test_hours_are_of_rows_so_far(planned, tmp_path):
+    results = Results(tmp_path)
+    declare(["small"], results)
+    record(trials()[0], results)
+    (row,) = module.hours(results).to_dict("records")
+    assert (row["rows"], row["done"], row["declared"]) == (9, 1, True)
+    assert row["hours_open"] == pytest.approx((4 * 7.2 + 4 * 36) / 3600)
+
+
+def test_the_commands_plan_and_check(capsys):
+    assert cli.main(["run", "results", "--plan"]) == 0
+    assert "hours_open" in capsys.readouterr().out
+    assert cli.main(["run", "results", "--check"]) == 0, "the recorded trials break no rule"
+    assert cli.main(["run", "results", "--declare", "nothing"]) == 1
+    assert "no block 'nothing'" in capsys.readouterr().err
+
+
+def test_every_planned_method_can_be_made_with_every_draw():
+    for one in trials():
+        if one.draw is not None and one.seed == module.plan()["tuning_seeds"][0]:
+            drawn = module.draws_of(one)[one.draw]
+            made = {name: value for name, value in drawn.items() if name != "lr"}
+            assert runner._build(one.made_by | made).phases(one.settings["epochs"])
+            assert 1e-5 < drawn["lr"] < 0.1
+
+
+def test_recorded_trials_are_whole():
+    results = Results()
+    for block in module.plan()["blocks"]:
+        rows = results.table(block)
+        if not rows.empty:
+            assert rows["dev"].between(0, 1).all() and not rows.duplicated(runner.KEYS).any()
+            assert isinstance(rows, pd.DataFrame) and shutil.which("git")
