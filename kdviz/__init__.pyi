@@ -32,6 +32,7 @@ from .methods import (
     ContinuationKD as ContinuationKD,
     DistilBERT as DistilBERT,
     Glitter as Glitter,
+    HardKD as HardKD,
     KroneckerBERT as KroneckerBERT,
     LabelRefinement as LabelRefinement,
     LabelsOnly as LabelsOnly,

@@ -12,7 +12,7 @@ from .ckd import CKD as CKD
 from .combined_kd import CombinedKD as CombinedKD
 from .continuation import ContinuationKD as ContinuationKD
 from .glitter import Glitter as Glitter
-from .kd import KD as KD, LabelsOnly as LabelsOnly
+from .kd import KD as KD, HardKD as HardKD, LabelsOnly as LabelsOnly
 from .kronecker import KroneckerBERT as KroneckerBERT
 from .mate_kd import MateKD as MateKD
 from .noisy import CoDistillation as CoDistillation, LabelRefinement as LabelRefinement

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from kdviz.losses import features, logits
+from kdviz.methods.annealing import label_phase
 from kdviz.methods.base import Method, Phase
 from kdviz.methods.kd import KD, check_mixing, mixed_terms
 
@@ -163,22 +164,29 @@ class MobileBERT(KD):
 
 
 @dataclass
-class MiniLM(KD):
-    """Relations of the last layer's attention first, then KD. Wang et al., NeurIPS 2020 and Findings of ACL 2021.
+class MiniLM(Method):
+    """Relations of the last layer's attention first, then the labels. Wang et al., NeurIPS 2020, Findings of ACL 2021.
 
     version : 1 matches attention and value relations (head counts must agree); 2 matches Q-Q, K-K and V-V relations
               with heads split anew into `relation_heads`, so that head counts are free
-    relation_epochs : of the first phase, on all text and without labels; None for half of the epochs
+    relation_epochs : of the first phase, on all text and without labels; None for half of the epochs, and then the
+              labels get at most 10 passes over their rows, as in `AnnealingKD`
+    then    : "labels", the papers' fine-tuning, or "KD" on all text with this alpha and temperature [ours]
     """
 
     version: int = 2
     relation_heads: int = 4
     relation_epochs: int | None = None
+    then: str = "labels"
+    alpha: float = 0.5
+    temperature: float = 4.0
 
     def __post_init__(self):
-        super().__post_init__()
+        check_mixing(self.alpha, self.temperature)
         if self.version not in (1, 2):
             raise ValueError(f"version={self.version}: MiniLM is 1 or 2")
+        if self.then not in ("labels", "KD"):
+            raise ValueError(f'then={self.then!r}: choose "labels" or "KD"')
 
     @property
     def relation_fields(self):
@@ -186,7 +194,7 @@ class MiniLM(KD):
 
     @property
     def needs(self):
-        return self.relation_fields | {"logits"}
+        return self.relation_fields | (frozenset({"logits"}) if self.then == "KD" else frozenset())
 
     def setup(self, ctx):
         if self.version == 1 and ctx.student.heads != ctx.teacher.heads:
@@ -196,11 +204,15 @@ class MiniLM(KD):
             )
 
     def phases(self, epochs):
-        first = max(1, epochs // 2) if self.relation_epochs is None else self.relation_epochs
-        last = Phase("distil", epochs - first, rows=self.rows, needs=frozenset({"logits"}))
+        first, answers = self.relation_epochs or max(1, epochs // 2), frozenset({"logits"})
+        last = label_phase(epochs - first, self.relation_epochs, answers, restart="last")
+        if self.then == "KD":
+            last = Phase("distil", epochs - first, needs=answers)
         return stages("relations", first, epochs, self.relation_fields, last)
 
     def loss(self, student, teacher, batch, ctx):
+        if ctx.at.phase == "labels":
+            return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
         if ctx.at.phase == "distil":
             return mixed_terms(student, teacher, batch, self.alpha, self.temperature)
         mask, own, other = batch.attention_mask, student["qkv"], teacher["qkv"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pytest
 import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -51,6 +52,35 @@ def test_minilm_v2_is_the_mean_of_three_relations_of_scaled_products():
             relations.append(scores.masked_fill(~real.bool()[:, None, None], -torch.inf).softmax(-1))
         parts.append(rows_kl(*relations, real))
     assert_close(terms["qkv"], sum(parts) / 3)
+
+
+def test_minilm_ends_on_labels_alone_as_in_its_papers():
+    scores, answers = draws(3)(4, 3), torch.tensor([0, 2, -100, 1])
+    own, other = {"logits": scores}, {"logits": draws(4)(4, 3)}
+    terms = kd.MiniLM().loss(own, other, batch_of([[1]], answers), at("labels", 1))
+    assert_close(terms, {"labels": F.cross_entropy(scores[[0, 1, 3]], answers[[0, 1, 3]])})
+    [_, last] = kd.MiniLM(relation_epochs=1).phases(3)
+    assert (last.rows, last.needs, last.passes) == ("labelled", frozenset(), None)
+    assert kd.MiniLM().phases(3)[1].passes == 10, "48 passes over 100 labels ruined students"
+    assert "logits" not in kd.MiniLM().needs
+    mixed = kd.MiniLM(then="KD", alpha=0.8, temperature=2.0)
+    assert mixed.phases(3)[1].rows == "all" and "logits" in mixed.needs
+    wanted = kd.KD(alpha=0.8, temperature=2.0).loss(own, other, batch_of([[1]], answers), at("distil"))
+    assert_close(mixed.loss(own, other, batch_of([[1]], answers), at("distil", 1)), wanted)
+    with pytest.raises(ValueError, match='then=.soft.: choose "labels" or "KD"'):
+        kd.MiniLM(then="soft")
+
+
+def test_hard_kd_takes_the_teachers_answer_for_a_label():
+    scores, teacher, answers = draws(5)(4, 3), draws(6)(4, 3), torch.tensor([0, 2, -100, 1])
+    terms = kd.HardKD(alpha=0.75).loss({"logits": scores}, {"logits": teacher}, batch_of([[1]], answers), at("distil"))
+    told = F.cross_entropy(scores, teacher.argmax(-1))
+    seen = F.cross_entropy(scores[[0, 1, 3]], answers[[0, 1, 3]])
+    assert_close(terms, {"labels": 0.25 * seen, "answers": 0.75 * told})
+    alone = kd.HardKD(alpha=1.0).loss({"logits": scores}, {"logits": teacher}, batch_of([[1]], answers), at("distil"))
+    assert_close(alone, {"answers": told})
+    with pytest.raises(ValueError, match="alpha=2"):
+        kd.HardKD(alpha=2)
 
 
 def test_mobilebert_trains_its_second_layer_in_the_second_phase():
