@@ -250,9 +250,7 @@ def _check(rows: pd.DataFrame) -> None:
         shares = ", ".join(f"{share:g}" for share in rows["labels"].unique())
         raise ValueError(f"these rows have {shares} of the labels: compare one share")
     if len(tasks := rows["task"].unique()) > 1:
-        raise ValueError(
-            f"these runs are of different tasks ({', '.join(map(str, tasks))}): compare one task at a time"
-        )
+        raise ValueError(f"these runs are of different tasks ({', '.join(map(str, tasks))}): compare one at a time")
     for label, seed in rows.loc[rows.duplicated(["method", "seed"]), ["method", "seed"]].itertuples(index=False):
         raise ValueError(f"two runs are called {label!r} with seed {seed}: give one another run.label")
 

@@ -54,9 +54,8 @@ class Reading:
         return (hidden * weight).sum(2) / weight.sum(2).clamp(min=1)
 
     def last_qkv(self) -> Tensor:
-        return torch.stack(
-            [x[:, -1] for x in (self.outputs.queries, self.outputs.keys, self.outputs.values)], 1
-        ).float()
+        parts = self.outputs.queries, self.outputs.keys, self.outputs.values
+        return torch.stack([part[:, -1] for part in parts], 1).float()
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,8 @@ def prefetch(names) -> list[Path]:
 
     What is cached already is left as it is. Raises FileNotFoundError when the hub cannot be reached.
     """
-    return [
-        cached_data(name) if name == "cifar10" or name.startswith("glue/") else cached_model(name) for name in names
-    ]
+    is_data = lambda name: name == "cifar10" or name.startswith("glue/")
+    return [cached_data(name) if is_data(name) else cached_model(name) for name in names]
 
 
 def cached_model(repo: str) -> Path:

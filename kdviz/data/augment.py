@@ -47,10 +47,8 @@ def put(text: str, span: tuple[int, int], word: str) -> str:
     start, end = span
     if text[start].isupper():
         word = word[0].upper() + word[1:]
-    before = re.sub(
-        r"\b([Aa])n?(\s+)$", lambda m: m[1] + ("n" if word[0].lower() in "aeiou" else "") + m[2], text[:start]
-    )
-    return before + word + text[end:]
+    article = r"\1n\2" if word[0].lower() in "aeiou" else r"\1\2"
+    return re.sub(r"\b([Aa])n?(\s+)$", article, text[:start]) + word + text[end:]
 
 
 def replace_words(text: str, rng: random.Random, share: float = 0.3, known: Synonyms | None = None) -> str | None:
@@ -70,9 +68,8 @@ def delete_words(text: str, rng: random.Random, share: float = 0.1) -> str:
     places = spans(text)
     if len(places) < 2:
         return text
-    for start, end in sorted(
-        rng.sample(places, min(len(places) - 1, max(1, round(share * len(places))))), reverse=True
-    ):
+    count = min(len(places) - 1, max(1, round(share * len(places))))
+    for start, end in sorted(rng.sample(places, count), reverse=True):
         text = text[:start].rstrip() + " " + text[end:].lstrip()
     return re.sub(r"\s+([.,;:!?])", r"\1", text).strip()
 

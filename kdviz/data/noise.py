@@ -43,15 +43,12 @@ def flip_labels(task: Task, transition, seed: int = 0) -> Task:
                  that noise levels can be compared.
     Train gets a column ``clean_label``. Raises ValueError when the matrix does not fit the task.
     """
-    transition, classes = np.asarray(transition, dtype=float), len(task.labels)
-    if transition.shape != (classes, classes):
-        raise ValueError(
-            f"transition has shape {transition.shape}, task {task.name!r} has {classes} labels: pass (C, C)"
-        )
+    transition, count = np.asarray(transition, dtype=float), len(task.labels)
+    if transition.shape != (count, count):
+        raise ValueError(f"transition has shape {transition.shape}, task {task.name!r} has {count} labels: pass (C, C)")
     if (transition < 0).any() or not np.allclose(transition.sum(1), 1):
-        raise ValueError(
-            f"rows of transition are probabilities: ≥ 0 and of sum 1, got sums {transition.sum(1).round(4).tolist()}"
-        )
+        sums = transition.sum(1).round(4).tolist()
+        raise ValueError(f"rows of transition are probabilities: ≥ 0 and of sum 1, got sums {sums}")
     train = task["train"]
     clean = np.asarray(train["label"][:], np.int64)
     draw, pick = np.random.default_rng([seed, 0x6E]).random((2, len(clean)))
@@ -62,9 +59,8 @@ def flip_labels(task: Task, transition, seed: int = 0) -> Task:
         wrong[label] = 0
         if draw[row] < wrong.sum():  # the first number decides whether, the second which
             noisy[row] = np.searchsorted(np.cumsum(wrong) / wrong.sum(), pick[row], side="right")
-    table = train.remove_columns([name for name in ("label", CLEAN) if name in train.column_names]).with_format(
-        "arrow"
-    )[:]
+    others = [name for name in train.column_names if name not in ("label", CLEAN)]
+    table = train.select_columns(others).with_format("arrow")[:]
     for name, values in (("label", noisy), (CLEAN, clean)):
         table = table.append_column(name, pa.array(values))
     train = datasets.Dataset(table.replace_schema_metadata())

@@ -56,10 +56,9 @@ def words(row: Row) -> list[str]:
 
 def by_rule(task: str) -> dict[str, tuple[Renaming, ...]]:
     """word -> renamings of it that keep the label of every row of an embedded task; {} for any other task."""
-    words = lexicon(task)
-    found: dict[str, list[Renaming]] = {
-        word: [{word: other} for other in others] for word, others in words.get("synonyms", {}).items()
-    }
+    words, found = lexicon(task), {}
+    for word, others in words.get("synonyms", {}).items():
+        found[word] = [{word: other} for other in others]
     for members in words.get("classes", ()):
         for old, new in permutations(members, 2):
             renaming = dict(zip(old, new))

@@ -106,9 +106,8 @@ def complete(task: Task) -> Task:
         train = splits["train"]
         taken = stratified(train["label"][:], HELD_OUT * len(train), seed=0, keep=1)
         if not len(taken):
-            raise ValueError(
-                f"task {task.name!r}: {len(train)} training rows are too few to split {missing} off; pass {missing}=…"
-            )
+            problem = f"{len(train)} training rows are too few to split {missing} off"
+            raise ValueError(f"task {task.name!r}: {problem}; pass {missing}=…")
         splits[missing] = train.select(taken)
         splits["train"] = train.select(np.setdiff1d(np.arange(len(train)), taken))
         notes.append(f"no {missing} given: {len(taken):,} of {len(train):,} training rows became {missing}")

@@ -164,7 +164,6 @@ def _layout(panels: list[Panel], labels: list[list[str]], axis_names) -> tuple[d
         y["title"] = {"text": axis_names[1] if p == 0 else ""}
         layout[parts.numbered("xaxis", p)] = ticks | x | {"anchor": parts.numbered("y", p)}
         layout[parts.numbered("yaxis", p)] = ticks | y | {"anchor": parts.numbered("x", p)}
-        layout["annotations"].append(
-            parts.heading(panel.name, "ink" if panel.role == "difference" else panel.role, x["domain"])
-        )
+        role = "ink" if panel.role == "difference" else panel.role
+        layout["annotations"].append(parts.heading(panel.name, role, x["domain"]))
     return layout, {"plot": side, "below": label_space + 36}

@@ -37,11 +37,10 @@ def history_figure(history: pd.DataFrame, label: str) -> go.Figure:
         points = curve["step"].to_numpy()[keep], values.to_numpy()[keep]
         parts.add_line(figure, *points, name, "step %{x}: %{y:.4f}", **look, **row)
         figure.update_yaxes(rangemode="tozero", nticks=4, title="", **row)
-        middle = {"yref": f"{parts.numbered('y', number)} domain", "y": 0.5, "yanchor": "middle"}
-        shade = {"font": {"size": theme.FONT_SIZE, "color": figure.data[-1].line.color}}
-        figure.add_annotation(
-            middle | shade, text=theme.text(name), x=1.01, xref="paper", xanchor="left", showarrow=False
-        )
+        place = {"yref": f"{parts.numbered('y', number)} domain", "y": 0.5, "yanchor": "middle"}
+        place |= {"x": 1.01, "xref": "paper", "xanchor": "left", "showarrow": False}
+        shade = {"size": theme.FONT_SIZE, "color": figure.data[-1].line.color}
+        figure.add_annotation(place, text=theme.text(name), font=shade)
     if "dev_accuracy" in names and history["dev_accuracy"].notna().sum() == 1:
         figure.update_yaxes(range=[0, 1], row=len(names))  # plotly would put a single dot between -1 and 1
     _mark_phases(figure, history)

@@ -56,11 +56,10 @@ def still(figure: dict) -> str:
         if trace.visible in (None, True):
             panels.setdefault((trace.xaxis or "x", trace.yaxis or "y"), []).append(trace)
     drawn = "".join(_panel(whole.layout, *axes, traces) for axes, traces in panels.items())
-    alt, ground, ink = html.escape(whole.layout.meta["alt"]), theme.colour("ground"), theme.colour("ink")
-    return (
-        f'<figure style="margin:0;background:{ground};color:{ink}"><b>{whole.layout.title.text}</b>'
-        f'<div role="img" aria-label="{alt}">{drawn}</div><figcaption>{alt}</figcaption></figure>'
-    )
+    alt = html.escape(whole.layout.meta["alt"])
+    look = f"margin:0;background:{theme.colour('ground')};color:{theme.colour('ink')}"
+    page = f'<b>{whole.layout.title.text}</b><div role="img" aria-label="{alt}">{drawn}</div>'
+    return f'<figure style="{look}">{page}<figcaption>{alt}</figcaption></figure>'
 
 
 def _panel(layout, x_name: str, y_name: str, traces) -> str:
@@ -70,9 +69,8 @@ def _panel(layout, x_name: str, y_name: str, traces) -> str:
     wide = max(SIDE, 13 * len(across.tickvals or ())) * (1 if cells else 2)
     high = max(SIDE, 13 * len(down.tickvals or ()))
     (x, x_ticks), (y, y_ticks) = _scale(across, traces, "x", wide), _scale(down, traces, "y", high)
-    left, below = (
-        24 + LETTER * max((len(html.unescape(word)) for _, word in ticks), default=0) for ticks in (y_ticks, x_ticks)
-    )
+    room = lambda ticks: 24 + LETTER * max((len(html.unescape(word)) for _, word in ticks), default=0)
+    left, below = room(y_ticks), room(x_ticks)
     parts, names = [f'<rect width="{wide}" height="{high}" fill="none" stroke="{theme.colour("grid")}"/>'], []
     for number, trace in enumerate(traces):
         if trace.type in CELLS:

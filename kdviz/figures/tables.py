@@ -47,9 +47,8 @@ def _of_trace(figure: go.Figure, trace) -> str:
 def grid(caption: str, head: list[str], body: list[list[str]]) -> str:
     """An HTML table; all texts are HTML already. The first cell of a line is the line's heading."""
     heading = "".join(f'<th scope="col">{name}</th>' for name in head)
-    lines = "".join(
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in body
-    )
+    row = lambda first, *rest: f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
+    lines = "".join(row(*cells) for cells in body)
     return f"<table><caption>{caption}</caption><thead><tr>{heading}</tr></thead><tbody>{lines}</tbody></table>"
 
 

@@ -99,9 +99,7 @@ def template() -> dict:
     return {"layout": layout}
 
 
-def finish(
-    figure: go.Figure, title: str, alt: str, notes: tuple[str, ...] = (), *, plot: int = 300, below: int = 56
-) -> go.Figure:
+def finish(figure: go.Figure, title: str, alt: str, notes=(), *, plot: int = 300, below: int = 56) -> go.Figure:
     """Give a figure its title, its look, the notes a reader must see, and its one sentence for who cannot see it.
 
     title : plotly text: pass token text through `text` first   alt, notes : plain text

@@ -60,9 +60,8 @@ def factors_for(config, factor: int | Factors, rank: int = 1) -> Factors:
     elif factor == 21:
         chosen = Factors((d // 2, d // 16), (16, 2), 16, rank)
     else:
-        raise ValueError(
-            f"factor={factor!r}: choose 8 or 21 (the paper's), or give Factors(attention=…, ffn=…, embedding=…)"
-        )
+        own = "Factors(attention=…, ffn=…, embedding=…)"
+        raise ValueError(f"factor={factor!r}: choose 8 or 21 (the paper's), or give {own}")
     other_shape("attention", (d, d), chosen.attention, chosen.rank)
     other_shape("ffn", (f, d), chosen.ffn, chosen.rank)
     if chosen.embedding < 1 or d % chosen.embedding:

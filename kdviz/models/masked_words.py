@@ -79,9 +79,8 @@ class MaskedWords(nn.Module):
 
     def _hide(self, texts, places):
         """ids, mask, hidden (B, n), per text and place whether it was read. A word of several pieces is one [MASK]."""
-        encoding = text_to_ids(
-            self.tokenizer, texts, truncation=True, max_length=MAX_LENGTH, return_offsets_mapping=True
-        )
+        how = {"truncation": True, "max_length": MAX_LENGTH, "return_offsets_mapping": True}
+        encoding = text_to_ids(self.tokenizer, texts, **how)
         rows, read = [], []
         for ids, offsets, spans in zip(encoding["input_ids"], encoding["offset_mapping"], places):
             seen, row = set(), []

@@ -17,9 +17,7 @@ Shape = tuple[int, int]
 def other_shape(name: str, shape: Shape, a: Shape, rank: int = 1) -> Shape:
     """Shape of B. Raises ValueError when A's does not divide the matrix's, or allows no `rank` different products."""
     if min(a) < 1 or shape[0] % a[0] or shape[1] % a[1]:
-        raise ValueError(
-            f"{name}: A of {a[0]}×{a[1]} does not divide a matrix of {shape[0]}×{shape[1]}: choose divisors"
-        )
+        raise ValueError(f"{name}: A of {a[0]}×{a[1]} does not divide a matrix of {shape[0]}×{shape[1]}: take divisors")
     b = shape[0] // a[0], shape[1] // a[1]
     most = min(math.prod(a), math.prod(b))
     if not 1 <= rank <= most:

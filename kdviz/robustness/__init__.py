@@ -197,9 +197,9 @@ class Judgement:
         labels, rule = np.array(self.pool["label"][:]), np.array(self.pool["kept"][:]) == RULE
         against, rows = [set(names.split(", ")) for names in self.pool["against"][:]], []
         for one, (name, model) in zip(self.attacks, self.models.items(), strict=True):
-            right = predict(model, encode_split(self.pool, model.tokenizer)).argmax(-1).numpy() == labels
+            right = pd.Series(predict(model, encode_split(self.pool, model.tokenizer)).argmax(-1).numpy() == labels)
             foreign = np.array([bool(names - {name}) for names in against])
-            pool = {"pool": right.mean(), "pool_rule": _mean(right[rule]), "others": _mean(right[foreign])}
+            pool = {"pool": right.mean(), "pool_rule": right[rule].mean(), "others": right[foreign].mean()}
             rows.append({"model": name, **self.scores[name], "own_attack": one.success, **pool})
         return pd.DataFrame(rows)
 
@@ -225,7 +225,3 @@ def judge(
     splits = [name for name in task.splits if name not in SPLITS_OF_TRAINING] if splits is None else splits
     scores = {name: {split: accuracy(model, task[split]) for split in splits} for name, model in models.items()}
     return Judgement(models, attacks, pooled(attacks), scores)
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else float("nan")

@@ -66,20 +66,16 @@ class Candidates:
         return self._vectors[text]
 
 
-def candidates(
-    task: Task, *, most: int = 6, like: float = 0.45, meaning: float = 0.9, reader: Model | None = None
-) -> Candidates:
+def candidates(task: Task, *, most: int = 6, like: float = 0.45) -> Candidates:
     """Renamings by the task's grammar where it has one, and neighbours of the packaged model within two bounds.
 
     In an embedded task the grammar rules over every word that it reads, and neighbours are offered only for words that
     stand where no rule looks (the names of things and people). In a task of your own all words of three letters or
     more are open, but for function words: there, a similarity is all that speaks for the label.
 
-    most    : neighbours of a word       like : least cosine in the word table
-    meaning : least cosine of sentence vectors, see `Candidates`
-    reader  : whose words and sentences are compared, None for the packaged MiniLM
+    most : neighbours of a word       like : least cosine in the word table
     """
-    rule, reader = swaps.by_rule(task.name) if task.folder else {}, load_teacher("minilm") if reader is None else reader
+    rule, reader = swaps.by_rule(task.name) if task.folder else {}, load_teacher("minilm")
     if task.folder:
         open_, closed = sorted(swaps.unread(task.name)), swaps.known(task.name)
     else:
@@ -88,7 +84,7 @@ def candidates(
         open_, closed = sorted(every - FUNCTION_WORDS), FUNCTION_WORDS
     near = neighbours(reader, open_, most=most, like=like, closed=closed)
     bound = {word: tuple({word: other} for other, _ in found) for word, found in near.items() if found}
-    return Candidates(rule, bound, meaning, reader)
+    return Candidates(rule, bound, reader=reader)
 
 
 def neighbours(
@@ -102,9 +98,8 @@ def neighbours(
     if not 0 < like <= 1:
         raise ValueError(f"like={like}: the least cosine of a neighbour, above 0 and up to 1")
     tokens = [model.tokenizer.convert_ids_to_tokens(i) or "" for i in range(ids_of(model.tokenizer))]
-    usable = np.array(
-        [token.isascii() and token.isalpha() and len(token) >= SHORTEST and token not in closed for token in tokens]
-    )
+    fit = lambda token: token.isascii() and token.isalpha() and len(token) >= SHORTEST and token not in closed
+    usable = np.array([fit(token) for token in tokens])
     usable &= ~model.unseen(torch.arange(len(tokens), device=model.device)).cpu().numpy()
     rows = np.flatnonzero(usable)
     weight = model.network.embedding.weight.detach().cpu().float()

@@ -41,10 +41,9 @@ def power_iteration(hessian, vector):
     for _ in range(100):
         path.append(hessian @ path[-1] / (hessian @ path[-1]).norm())
     found, image, early = path[-1], hessian @ path[-1], [one @ hessian @ one for one in path[:2]]
+    size = image.norm()
     return found @ image, {
-        "a norm is never negative: this loses the eigenvalue's sign, and a saddle looks like a bowl. Use vᵀHv.": (
-            image.norm()
-        ),
+        "a norm is never negative: this loses the eigenvalue's sign, and a saddle looks like a bowl. Use vᵀHv.": size,
         "only one step was made: the vector still is a mixture. Multiply and normalise again and again.": early,
         "the numbers grew without end: divide the vector by its norm after every product.": nan,
         "this is the eigenvector; asked is its eigenvalue, vᵀHv.": [found, -found],

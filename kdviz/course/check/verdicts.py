@@ -68,18 +68,16 @@ def claims(rows, wanted: Mapping[str, tuple[str, str]], split: str = "test") -> 
         raise ValueError(f"no split {split!r} in these rows, whose columns are {', '.join(map(str, rows))}")
     seeds = {name: group.set_index("seed")[split].sort_index() for name, group in rows.groupby("method", sort=False)}
     scores = {name: values.tolist() for name, values in seeds.items()}
-    about = (
-        f"{rows['task'].iloc[0]}, {rows['labels'].iloc[0]:.0%} of the labels, {rows['seed'].nunique()} seeds, {split}"
-    )
+    first, count = rows.iloc[0], rows["seed"].nunique()
+    about = f"{first['task']}, {first['labels']:.0%} of the labels, {count} seeds, {split}"
     print(f"{about}: mean ± 95 % interval, differences seed by seed")
     verdicts = {}
     for text, (new, old) in wanted.items():
         if missing := [name for name in (new, old) if name not in scores]:
             raise ValueError(f"no {', '.join(missing)} in these rows, which hold {', '.join(scores)}")
-        if list(seeds[new].index) != list(seeds[old].index):
-            raise ValueError(
-                f"{new} has the seeds {list(seeds[new].index)}, {old} {list(seeds[old].index)}: pairs need the same"
-            )
+        own, others = (list(seeds[name].index) for name in (new, old))
+        if own != others:
+            raise ValueError(f"{new} has the seeds {own}, {old} {others}: pairs need the same")
         gain, verdicts[text] = _judge(scores, new, old, "higher")
         print(f"  {text}: {verdicts[text]}")
         print(f"      {new} {interval(scores[new])}, {old} {interval(scores[old])}, difference {gain}")

@@ -37,13 +37,9 @@ def layer_attention(frames: list) -> go.Figure:
     figure.update_layout(sliders=[parts.slider(steps, "training step ", len(steps) - 1)])
     strongest = [(int(row.argmax()) + 1, row.max()) for row in maps[-1]]
     said = [f"student layer {j + 1} mostly to teacher layer {k} ({most:.2f})" for j, (k, most) in enumerate(strongest)]
-    alt = (
-        f"Attention of {rows} student layers over {columns} teacher layers; at step {steps[-1]}: {'; '.join(said)}. "
-        f"Even would be {1 / columns:.2f}."
-    )
-    return theme.finish(
-        figure, "Which layers of the teacher does each layer of the student use?", alt, plot=30 + 46 * rows
-    )
+    alt = f"Attention of {rows} student layers over {columns} teacher layers; at step {steps[-1]}: {'; '.join(said)}."
+    alt += f" Even would be {1 / columns:.2f}."
+    return theme.finish(figure, "Which layers of the teacher does each student layer use?", alt, plot=30 + 46 * rows)
 
 
 def probe_accuracy(curves: dict, *, chance: float | None = None) -> go.Figure:

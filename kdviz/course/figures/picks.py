@@ -23,9 +23,7 @@ def picked_share(frames: list, operations) -> go.Figure:
     counts = np.stack([np.asarray(value, float) for _, value in frames])
     total = counts.sum(1)
     if counts.shape[1:] != operations.shape:
-        raise ValueError(
-            f"counts of {counts.shape[1]} copies, but {len(operations)} operations: pass one for each copy"
-        )
+        raise ValueError(f"counts of {counts.shape[1]} copies, but {len(operations)} operations: pass one a copy")
     if not (total > 0).all():
         raise ValueError(f"nothing was picked at step {steps[int(total.argmin())]}: these are no counts of picks")
     figure, said = go.Figure(), []

@@ -51,9 +51,8 @@ def rewrites(steps, original, rewritten) -> go.Figure:
     said += f" and {len(changed) - 4} more" if len(changed) > 4 else ""
     alt = f"A text and its rewriting, word beside word, at {len(steps)} training steps. At step {steps[-1]}, {said}."
     notes = (f"first {shown} of up to {longest:,} tokens",) if longest > shown else ()
-    return theme.finish(
-        figure, "What the generator writes: new words are marked", alt, notes, plot=22 * shown, below=70
-    )
+    title = "What the generator writes: new words are marked"
+    return theme.finish(figure, title, alt, notes, plot=22 * shown, below=70)
 
 
 def _cells(before: list[str], after: list[str], size: int) -> dict:
