@@ -149,8 +149,8 @@ class Method:
     def setup(self, ctx: Context) -> None:
         """Once, before the first step (also of a resumed run)."""
 
-    def select(self, batch: Batch, ctx: Context) -> Batch:
-        """The rows to train on in the place of those drawn (Glitter)."""
+    def select(self, batch: Batch, ctx: Context) -> Batch | None:
+        """The rows to train on in the place of those drawn (Glitter); None lets the student rest (MATE-KD)."""
         return batch
 
     def perturb(self, batch: Batch, ctx: Context) -> dict[str, Tensor] | None:

@@ -11,28 +11,60 @@ from torch.nn import functional as F
 
 from kdviz.losses import logits
 from kdviz.methods.base import Method, Phase
-from kdviz.models.tokenizers import ids_of
+from kdviz.models.masked_words import load_masked_words
+from kdviz.models.tokenizers import ids_of, tokenizer_sha256
+from kdviz.paths import data_dir
 
 TEXTS = 4  # rewritten texts that are kept of a run, for its picture
+KEEPS = 20  # times that they are kept in a phase
+CYCLES = 4  # that fit in a phase: in a shorter one the cycle shrinks
+CLIP = 5.0  # of the generator's gradient, as in the release
+SHIPPED = ("masked words", "random")
 
 
-class Generator(nn.Module):
-    """A masked-word model made of a copy of a network: for every token of a text, scores over the words it may write.
+class Writer(nn.Module):
+    """For every masked place of a text, scores over the words it may write. All the same here: words by chance.
 
-    model    : its body is copied; the head that scores words is its own word table [ours]
-    allowed  : (V,) bool, tokenizer ids that may be written: no special token, and nothing the student cannot read
+    allowed : (V,) bool, tokenizer ids that may be written: no special token, and nothing the student cannot read
     """
 
-    def __init__(self, model, allowed: Tensor):
+    def __init__(self, allowed: Tensor):
         super().__init__()
-        self.body = copy.deepcopy(model, {id(model.tokenizer): model.tokenizer}).requires_grad_(True)
-        self.register_buffer("allowed", allowed & readable(model))
+        self.register_buffer("allowed", allowed)
 
     def forward(self, ids: Tensor, mask: Tensor, types: Tensor, places: Tensor, words: Tensor) -> Tensor:
         """(B, n), m of them places -> scores (m, K) of the K words, very low where a word must not be written."""
+        scores = self.scores(ids, mask, types, places, words)
+        return scores.masked_fill(~self.allowed[words], torch.finfo(scores.dtype).min / 4)
+
+    def scores(self, ids, mask, types, places, words) -> Tensor:
+        return torch.zeros(int(places.sum()), len(words), device=ids.device)
+
+
+class Generator(Writer):
+    """A masked-word model made of a copy of `model`, whose own word table scores the words [ours]."""
+
+    def __init__(self, model, allowed: Tensor):
+        super().__init__(allowed & readable(model))
+        self.body = copy.deepcopy(model, {id(model.tokenizer): model.tokenizer}).requires_grad_(True)
+
+    def scores(self, ids, mask, types, places, words):
         hidden = self.body(ids, mask, types, want={"hidden"}).hidden[:, -1][places]
-        table = self.body.network.embedding.weight[words if self.body.rows is None else self.body.rows[words]]
-        return (hidden @ table.T).masked_fill(~self.allowed[words], torch.finfo(hidden.dtype).min / 4)
+        return hidden @ self.body.network.embedding.weight[words if self.body.rows is None else self.body.rows[words]].T
+
+
+class MaskedWordGenerator(Writer):
+    """A copy of a `kdviz.models.masked_words.MaskedWords`, which writes the words that its head knows."""
+
+    def __init__(self, model, allowed: Tensor):
+        row = torch.full(allowed.shape, -1)
+        row[model.words] = torch.arange(len(model.words))
+        super().__init__(allowed & (row >= 0))
+        self.register_buffer("row", row)
+        self.body = copy.deepcopy(model, {id(model.tokenizer): model.tokenizer}).requires_grad_(True)
+
+    def scores(self, ids, mask, types, places, words):
+        return self.body(ids, mask, places)[:, self.row[words]]  # -1 is a word that must not be written
 
 
 def readable(model) -> Tensor:
@@ -42,6 +74,11 @@ def readable(model) -> Tensor:
     known = known.cpu()
     known[list(model.tokenizer.all_special_ids)] = False
     return known
+
+
+def words_of(written: dict[str, Tensor]) -> Tensor:
+    """(B, n) ids of a rewriting."""
+    return written["words"][written["one_hot"].argmax(-1)]
 
 
 def straight_through(scores: Tensor, temperature: float) -> Tensor:
@@ -54,16 +91,24 @@ class MateKD(Method):
     """⅓·CE(x) + ⅓·D(x) + ⅓·D(x') with D the softened KL, x' written by a generator that ascends D.
 
     A share of the words of x is masked and filled by the generator, by straight-through Gumbel-softmax; each network
-    reads the one-hot words through its own embedding. In cycles, the generator climbs for so many steps and rests for
-    so many. The release's D is soft cross-entropy, which also rewards a teacher that is unsure; ours is KL [ours].
+    reads the one-hot words through its own embedding. In cycles, the generator climbs for so many steps, in which the
+    student rests, then the student learns for so many, in which the generator rests. The release's D is soft
+    cross-entropy, which also rewards a teacher that is unsure; ours is KL [ours]. As in the release the student keeps
+    its dropout while the generator climbs, and the generator's gradient is clipped at 5.
 
-    generator     : a masked-word model to start from; None copies the teacher's body [ours: there is no masked-word
-                    head in the packaged model, so words are scored by its own word table]
+    generator     : what the generator starts from. A masked-word model of one's own; None copies the teacher's body
+                    and scores words by its own word table [ours]; "masked words" is MiniLM with the masked-word head
+                    that comes with kdviz. Or "random", the control: words by chance, nobody climbs
     mask_share    : of the words
-    generator_steps, student_steps : of a cycle; the paper's is 10 and 100
+    generator_steps, student_steps : of a cycle; the paper's is 10 and 100. A phase that is too short for four cycles
+                    has shorter ones, in proportion [ours]. generator_steps=0 leaves the generator as it is
     generator_lr  : its rate (AdamW)
     gumbel        : temperature of the Gumbel-softmax
     temperature   : of D
+
+    At the steps where the generator climbs (where nobody does: twenty times) the history holds D on the text, on its
+    rewriting and on one by chance in the same places, gap_text, gap_rewritten and gap_random; and distinct_words, the
+    share of the words written that differ. A generator that writes the same few words everywhere has collapsed.
     """
 
     mask_share: float = 0.3
@@ -79,9 +124,15 @@ class MateKD(Method):
     def __post_init__(self):
         if not 0 < self.mask_share <= 1:
             raise ValueError(f"mask_share={self.mask_share}: the share of words to rewrite, above 0 and up to 1")
-        if min(self.generator_steps, self.student_steps) < 1:
+        if self.generator_steps < 0 or self.student_steps < 1:
             raise ValueError(
-                f"generator_steps={self.generator_steps}, student_steps={self.student_steps}: both must be 1 or more"
+                f"generator_steps={self.generator_steps}, student_steps={self.student_steps}: "
+                "from 0 and from 1, whole numbers"
+            )
+        if isinstance(self.generator, str) and self.generator not in SHIPPED:
+            named = " or ".join(f'"{name}"' for name in SHIPPED)
+            raise ValueError(
+                f"generator={self.generator!r}: choose {named}, or pass a model, or None for the teacher's body"
             )
         for name in ("generator_lr", "gumbel", "temperature"):
             if not getattr(self, name) > 0:
@@ -91,25 +142,53 @@ class MateKD(Method):
         return [Phase("distil", epochs)]
 
     def setup(self, ctx):
-        source = ctx.teacher if self.generator is None else self.generator
-        made = Generator(source, readable(ctx.student) & readable(ctx.teacher)).to(ctx.student.device)
-        optimizer = torch.optim.AdamW([p for p in made.parameters() if p.requires_grad], lr=self.generator_lr)
-        self.writer = ctx.add_state("generator", made)
-        self.optimizer = ctx.add_state("generator_optimizer", optimizer)
+        allowed = readable(ctx.student) & readable(ctx.teacher)
+        self.chance = self.writer = Writer(allowed).to(ctx.student.device)
+        if self.generator == "random":
+            return
+        self.writer = ctx.add_state("generator", self.made(allowed, ctx).to(ctx.student.device))
+        weights = [p for p in self.writer.parameters() if p.requires_grad]
+        self.optimizer = ctx.add_state("generator_optimizer", torch.optim.AdamW(weights, lr=self.generator_lr))
+
+    def made(self, allowed: Tensor, ctx) -> Writer:
+        """The generator as it starts."""
+        if self.generator != "masked words":
+            return Generator(ctx.teacher if self.generator is None else self.generator, allowed)
+        source = load_masked_words(data_dir() / "masked_words")
+        if tokenizer_sha256(source.tokenizer) != ctx.student.tokenizer_sha256:
+            raise ValueError(
+                'generator="masked words" writes the words of MiniLM\'s tokenizer, the student reads those of another: '
+                "pass a model that has its tokenizer, or None for the teacher's body"
+            )
+        return MaskedWordGenerator(source, allowed)
+
+    def climbs(self, step: int, at) -> bool:
+        """Whether that step of the phase is the generator's."""
+        if self.generator == "random" or not self.generator_steps or not self.perturbs(at):
+            return False
+        shrink = min(1.0, at.phase_steps / (CYCLES * (self.generator_steps + self.student_steps)))
+        up, down = (max(1, round(shrink * steps)) for steps in (self.generator_steps, self.student_steps))
+        return step % (up + down) < up
+
+    def select(self, batch, ctx):
+        """The batch as it is, or None where the generator climbs: the student rests then."""
+        if not self.climbs(ctx.at.phase_step, ctx.at):
+            return batch
+        self.ascend(batch, self.places(batch, ctx.student.tokenizer), ctx)
+        return None
 
     def perturb(self, batch, ctx):
-        """The rewritten batch as one-hots. In the first `generator_steps` of a cycle the generator learns first."""
+        """The rewritten batch as one-hots."""
         if not self.perturbs(ctx.at):
             return None
-        chosen = self.places(batch, ctx.student.tokenizer)
-        if ctx.at.phase_step % (self.generator_steps + self.student_steps) < self.generator_steps:
-            self.ascend(batch, chosen, ctx)
+        chosen, step = self.places(batch, ctx.student.tokenizer), ctx.at.phase_step
         with torch.no_grad():
             written = self.rewrite(batch, chosen, ctx.student.tokenizer)
-            ids = written["words"][written["one_hot"].argmax(-1)]
-        if ctx.at.phase_step % max(1, ctx.at.phase_steps // 20) == 0:
+        if step % max(1, ctx.at.phase_steps // KEEPS) == 0 or step and self.climbs(step - 1, ctx.at):
             ctx.record("original", batch.input_ids[:TEXTS])
-            ctx.record("rewritten", ids[:TEXTS])
+            ctx.record("rewritten", words_of(written)[:TEXTS])
+            if self.generator == "random" or not self.generator_steps:
+                self.watch(batch, chosen, written, ctx)
         return written
 
     def perturbs(self, at) -> bool:
@@ -121,14 +200,15 @@ class MateKD(Method):
         drawn = torch.rand(batch.input_ids.shape, device=batch.input_ids.device) < self.mask_share
         return drawn & batch.attention_mask.bool() & ~special
 
-    def rewrite(self, batch, chosen: Tensor, tokenizer) -> dict[str, Tensor]:
-        """x' as "one_hot" (B, n, K) over the ids "words" (K,): words at `chosen` are the generator's, all others stay.
+    def rewrite(self, batch, chosen: Tensor, tokenizer, writer: Writer | None = None) -> dict[str, Tensor]:
+        """x' as "one_hot" (B, n, K) over the ids "words" (K,): words at `chosen` are the writer's, all others stay.
 
         The K ids are those that may be written and those of the batch: of the tokenizer's V, most are neither.
         """
-        words = torch.cat([self.writer.allowed.nonzero().flatten(), batch.input_ids.flatten()]).unique()
+        writer = self.writer if writer is None else writer
+        words = torch.cat([writer.allowed.nonzero().flatten(), batch.input_ids.flatten()]).unique()
         masked = batch.input_ids.masked_fill(chosen, tokenizer.mask_token_id)
-        scores = self.writer(masked, batch.attention_mask, batch.token_type_ids, chosen, words)
+        scores = writer(masked, batch.attention_mask, batch.token_type_ids, chosen, words)
         one_hot = F.one_hot(torch.searchsorted(words, batch.input_ids), len(words)).to(scores.dtype)
         one_hot[chosen] = straight_through(scores, self.gumbel)
         return {"one_hot": one_hot, "words": words}
@@ -136,18 +216,27 @@ class MateKD(Method):
     def ascend(self, batch, chosen: Tensor, ctx) -> None:
         """One step of the generator up the disagreement; neither network keeps a gradient of it."""
         inputs = {"attention_mask": batch.attention_mask, "token_type_ids": batch.token_type_ids}
-        inputs |= self.rewrite(batch, chosen, ctx.student.tokenizer)
-        was_training = ctx.student.training
-        ctx.student.eval()
-        gap = self.disagreement(ctx.student(None, **inputs).logits, ctx.teacher(None, **inputs).logits, ctx.at)
-        ctx.student.train(was_training)
+        written = self.rewrite(batch, chosen, ctx.student.tokenizer)
+        answers = (model(None, **inputs, **written).logits for model in (ctx.student, ctx.teacher))
         weights = [p for p in self.writer.parameters() if p.requires_grad]
-        gradients = torch.autograd.grad(-gap, weights, allow_unused=True)
+        gradients = torch.autograd.grad(-self.disagreement(*answers, ctx.at), weights, allow_unused=True)
         for weight, gradient in zip(weights, gradients):
             weight.grad = gradient
+        nn.utils.clip_grad_norm_(weights, CLIP)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        ctx.log(generator_gap=gap.item())
+        self.watch(batch, chosen, written, ctx)
+
+    @torch.no_grad()
+    def watch(self, batch, chosen: Tensor, written: dict[str, Tensor], ctx) -> None:
+        """Into the history: D on the text, on this rewriting of it and on one by chance, and how words differ."""
+        texts = {"text": {}, "rewritten": {name: value.detach() for name, value in written.items()}}
+        texts["random"] = self.rewrite(batch, chosen, ctx.student.tokenizer, self.chance)
+        for name, new in texts.items():
+            answers = (read(batch, self.needs, **new)["logits"] for read in (ctx.student_fields, ctx.teacher_fields))
+            ctx.log(**{f"gap_{name}": self.disagreement(*answers, ctx.at)})
+        words = words_of(written)[chosen]
+        ctx.log(distinct_words=len(words.unique()) / max(1, len(words)))
 
     def disagreement(self, student: Tensor, teacher: Tensor, at) -> Tensor:
         """What the generator climbs: D with a gradient through the teacher as well, mean over the batch."""
@@ -163,3 +252,8 @@ class MateKD(Method):
             )
             / 3,
         }
+
+    def describe(self):
+        """Settings; a generator that is a Model by its fingerprint, so that a resumed run is the same run."""
+        own = hasattr(self.generator, "fingerprint")
+        return super().describe() | ({"generator": self.generator.fingerprint()[:12]} if own else {})

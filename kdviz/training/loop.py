@@ -64,7 +64,12 @@ def one_step(run: Context, scheduled: ScheduledPhase, step: int, needs, student_
     batch = run.batch = run.rows(here if len(here) else drawn[:1])
     run.student.train()
     run.added_modules.train()
-    batch = run.batch = method.select(batch, run)
+    lr = scheduled.lr(step, settings.lr, settings.warmup)
+    selected = method.select(batch, run)
+    if selected is None:  # the step was the method's own
+        run.history.add(run.at, lr, [], torch.empty(0))
+        return
+    batch = run.batch = selected
     replaced = method.perturb(batch, run)
     teacher, student = run.teacher_fields(batch, needs), run.student_fields(batch, student_needs)
     if replaced is not None:
@@ -81,7 +86,6 @@ def one_step(run: Context, scheduled: ScheduledPhase, step: int, needs, student_
     if world > 1:
         numbers = average(run, numbers)
     norm = accelerator.clip_grad_norm_(run.parameters(), settings.clip)
-    lr = scheduled.lr(step, settings.lr, settings.warmup)
     for group in run.optimizer.param_groups:
         group["lr"] = lr
     run.optimizer.step()
