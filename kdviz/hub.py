@@ -5,43 +5,31 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MODEL_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 PATIENCE = 1.5  # seconds the hub has to answer
-GLUE = "nyu-mll/glue"
-CIFAR10 = "uoft-cs/cifar10"
-
-
-def prefetch(names) -> list[Path]:
-    """Download models (``"owner/name"``) and data (``"glue/sst2"``, ``"cifar10"``) into the cache: their folders.
-
-    What is cached already is left as it is. Raises FileNotFoundError when the hub cannot be reached.
-    """
-    is_data = lambda name: name == "cifar10" or name.startswith("glue/")
-    return [cached_data(name) if is_data(name) else cached_model(name) for name in names]
 
 
 def cached_model(repo: str) -> Path:
     """Folder of a hub model (safetensors, settings, tokenizer) in the cache, downloaded when it is not there."""
-    return _cached(repo, repo, "model", MODEL_FILES)
+    return cached(repo, repo, "model", MODEL_FILES)
 
 
-def cached_data(name: str) -> Path:
-    """Folder with the Parquet files of ``"glue/<name>"`` or ``"cifar10"`` in the cache, downloaded when not there."""
-    repo, part = (CIFAR10, "plain_text") if name == "cifar10" else (GLUE, name.removeprefix("glue/"))
-    return _cached(name, repo, "dataset", [f"{part}/*.parquet"], part)
+def cached(name: str, repo: str, kind: str, patterns, there: Callable = Path.is_dir, lacks: str = "") -> Path:
+    """Folder of a repository in the cache; what fits `patterns` is downloaded unless all of it is `there` already.
 
-
-def _cached(name: str, repo: str, kind: str, patterns, part: str = "") -> Path:
+    Raises FileNotFoundError, with the fix, when it cannot be had, also when what was downloaded `lacks` something.
+    """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     wanted = {"repo_id": repo, "repo_type": kind, "allow_patterns": list(patterns)}
     try:
-        folder = Path(snapshot_download(**wanted, local_files_only=True), part)
-        if folder.is_dir():
+        folder = Path(snapshot_download(**wanted, local_files_only=True))
+        if there(folder):
             return folder
     except HFValidationError as error:
         raise ValueError(f'{repo!r} is neither "minilm", nor a local folder, nor a hub id (owner/name)') from error
@@ -58,11 +46,11 @@ def _cached(name: str, repo: str, kind: str, patterns, part: str = "") -> Path:
             f"`kdviz prefetch {name}` (and copy that cache folder here if it is another machine)"
         )
     try:
-        folder = Path(snapshot_download(**wanted), part)
+        folder = Path(snapshot_download(**wanted))
     except (HfHubHTTPError, OSError) as error:
         raise FileNotFoundError(f"{name!r} could not be downloaded: {error}") from error
-    if not folder.is_dir():
-        raise FileNotFoundError(f"the hub's {repo} has no {part!r}: check the spelling")
+    if lacks and not there(folder):
+        raise FileNotFoundError(f"the hub's {repo} has no {lacks}: check the spelling")
     return folder
 
 

@@ -15,7 +15,7 @@ import sys
 # words typed -> (module, one line of help); the modules outside kdviz are the workshop's, which only a clone has
 COMMANDS = {
     "lab": ("kdviz.cli.lab", "open JupyterLab on the first lesson"),
-    "prefetch": ("kdviz.cli.prefetch", "download models and GLUE tasks of the hub, to work offline afterwards"),
+    "prefetch": ("kdviz.cli.prefetch", "download models and data sets of the hub, to work offline afterwards"),
     "distill": ("kdviz.cli.distill", "train a student from a teacher; go on where a killed run stopped"),
     "cache ls": ("kdviz.cli.cache_ls", "list what teachers left on disk"),
     "cache rm": ("kdviz.cli.cache_rm", "delete what teachers left on disk"),

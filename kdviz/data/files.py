@@ -89,7 +89,9 @@ def unreadable(text: str) -> tuple[str, str] | None:
 
 def read(source, split: str = "train") -> Table:
     """A CSV, JSONL or Parquet file, a pandas DataFrame or a `datasets.Dataset` as a table, with one row or more."""
-    if isinstance(source, pd.DataFrame):
+    if isinstance(source, Table):
+        table = source
+    elif isinstance(source, pd.DataFrame):
         table = _from_frame(source, f"{split} (DataFrame)")
     elif isinstance(source, datasets.Dataset):
         table = _from_dataset(source, f"{split} (Dataset)")
@@ -184,8 +186,21 @@ def _record(pairs: list[tuple[str, object]]) -> dict:
     return record
 
 
-def _read_parquet(path: Path) -> Table:
-    return _from_dataset(datasets.Dataset(read_table(path)), str(path))
+def _read_parquet(path: Path, *fix: str) -> Table:
+    return _from_dataset(datasets.Dataset(read_table(path, *fix)), str(path))
+
+
+def read_parts(paths: list[Path], name: str, fix: str) -> Table:
+    """Files that hold a split together, as one table; the columns and classes of the first are those of all."""
+    tables = [_read_parquet(path, fix) if path.suffix == ".parquet" else read(path) for path in paths]
+    first = tables[0]
+    for table in tables[1:]:
+        if (table.columns.keys(), table.classes) != (first.columns.keys(), first.classes):
+            raise table.bad(f"other columns or classes than in {first.name}", fix)
+    columns = {key: [value for table in tables for value in table.columns[key]] for key in first.columns}
+    return Table(
+        first.name if len(paths) == 1 else name, columns, first.lines if len(paths) == 1 else (), first.classes
+    )
 
 
 def _from_dataset(dataset: datasets.Dataset, name: str) -> Table:
@@ -211,11 +226,11 @@ def read_table(path: Path, fix: str = "Write the file again") -> pa.Table:
     return table
 
 
-def read_shards(folder: Path, split: str, columns, name: str) -> datasets.Dataset:
-    """These columns of all Parquet files of a split of data set `name`, as the hub stores it: ``<split>-*.parquet``."""
-    fix, parts = f"Delete the folder and run: kdviz prefetch {name}", sorted(folder.glob(f"{split}-*.parquet"))
+def read_shards(files: dict[str, list[Path]], split: str, columns, name: str) -> datasets.Dataset:
+    """These columns of all Parquet files of a split of data set `name` of the hub."""
+    fix, parts = again(name), files.get(split)
     if not parts:
-        raise FileNotFoundError(f"{folder} has no {split}-*.parquet. {fix}")
+        raise FileNotFoundError(f"{name!r} has no file of {split} in the cache. {fix}")
     whole = datasets.concatenate_datasets([datasets.Dataset(read_table(part, fix)) for part in parts])
     for column in columns:
         if column not in whole.column_names:
@@ -223,6 +238,11 @@ def read_shards(folder: Path, split: str, columns, name: str) -> datasets.Datase
     if not isinstance(whole.features["label"], datasets.ClassLabel):
         raise BadFile(parts[0], "the class names are not in the file", fix, column="label")
     return whole.select_columns(list(columns))
+
+
+def again(name: str) -> str:
+    """What mends damaged files of the cache."""
+    return f"Delete the folder and run: kdviz prefetch {name}"
 
 
 def named_labels(splits: dict) -> tuple[tuple[str, ...], dict]:

@@ -6,8 +6,8 @@ import datasets
 import numpy as np
 
 from kdviz.data.files import named_labels, read_shards
+from kdviz.data.stored import cached_data
 from kdviz.data.task import Task, complete
-from kdviz.hub import cached_data
 
 SIZES = {"dev": 297, "test": 500}  # of the digits; the other 1,000 are train
 SIDE = 32  # of an image of CIFAR-10
@@ -43,8 +43,8 @@ def load_cifar10() -> Task:
     A tenth of train becomes dev, always the same rows. Raises FileNotFoundError when neither the cache nor the hub has
     it, ValueError for files that are damaged or hold other images.
     """
-    folder = cached_data("cifar10")
-    splits = {split: read_shards(folder, split, ("img", "label"), "cifar10") for split in ("train", "test")}
+    files, _ = cached_data("cifar10")
+    splits = {split: read_shards(files, split, ("img", "label"), "cifar10") for split in ("train", "test")}
     labels, splits = named_labels(splits)
     tables = {
         name: datasets.Dataset.from_dict({"input_ids": _pixels(split["img"]), "label": split["label"][:]})

@@ -33,7 +33,14 @@ KINDS = {
         ),
     ),
     ("tokens",): ("a tag for each token", "Write texts that have one class as a whole"),
+    **dict.fromkeys(
+        [("image",), ("img",), ("audio",)], ("images or sounds", 'Of these kdviz has "digits" and "cifar10"')
+    ),
+    **dict.fromkeys(
+        [("translation",), ("summary",), ("highlights",)], ("writing", "Choose texts that have one class as a whole")
+    ),
 }
+PAIRS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence"))
 
 
 class NoClass(ValueError):
@@ -167,12 +174,19 @@ def _is_number(name: str) -> bool:
     return name.isascii() and name.isdecimal()
 
 
+def other_kind(columns) -> tuple[str, str] | None:
+    """The problem and the fix, when columns of these names are those of another kind of data."""
+    for needed, (kind, fix) in KINDS.items():
+        if set(needed) <= set(columns):
+            return f"the columns {', '.join(needed)} are those of {kind}, not of texts and classes", fix
+    return None
+
+
 def missing(table: Table, column: str) -> BadFile:
     """The error of a table without this column: it calls the column otherwise, or is data of another kind."""
     names, other = table.columns, [name for name in table.columns if name not in ("text", "text_b", "label")]
-    for needed, (kind, fix) in KINDS.items():
-        if set(needed) <= names.keys():
-            return table.bad(f"the columns {', '.join(needed)} are those of {kind}, not of texts and classes", fix)
+    if problem := other_kind(names):
+        return table.bad(*problem)
     for name in (name for name in LABELS if name in names):
         for row, value in enumerate(names[name], start=1):
             try:
@@ -189,7 +203,9 @@ def missing(table: Table, column: str) -> BadFile:
         return table.bad(problem, "Save the file with commas", column=column)
     what = {"text": "the text", "text_b": "the second text", "label": "the class"}[column]
     size = (lambda name: -len(set(map(str, names[name])))) if column == "label" else lambda name: len(str(names[name]))
-    guess = max(other, key=size, default="…")  # the column of fewest values, or of most characters
-    fix = f"Rename the column that holds {what}, or say which one it is: columns={{{column!r}: {guess!r}}}"
+    guess = {column: max(other, key=size, default="…")}  # the column of fewest values, or of most characters
+    if column == "text":
+        guess = next((dict(zip(("text", "text_b"), pair)) for pair in PAIRS if {*pair} <= {*names}), guess)
+    fix = f"Rename the column that holds {what}, or say which one it is: columns={guess}"
     fix += {"text_b": "; or leave it out everywhere", "label": "; unlabelled text goes into transfer=…"}.get(column, "")
     return table.bad(f"the column is missing; there are: {found}", fix, column=column)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
 
 from kdviz.data import images
-from kdviz.data.files import TEXTS, BadFile, named_labels, read, read_shards, read_table
-from kdviz.data.labels import classes_of, missing
+from kdviz.data.files import TEXTS, BadFile, Table, again, read, read_parts, read_table
+from kdviz.data.labels import classes_of, missing, other_kind
 from kdviz.data.real import PACKAGES, load_real
+from kdviz.data.stored import ENDINGS, cached_data, is_data
 from kdviz.data.task import SPLITS, Task, complete
-from kdviz.hub import cached_data
 from kdviz.losses.logits import UNLABELLED
 from kdviz.paths import data_dir, restore
 
@@ -21,7 +23,8 @@ EMBEDDED = {
     "entail": ("entailment", "neutral", "contradiction"),
 }
 IMAGES = {"digits": images.load_digits, "cifar10": images.load_cifar10}
-# GLUE's names of the two texts; its test labels are secret, so that its validation split is our test
+HELD_OUT = re.compile(r"^(validation|valid|val|dev)(?=_|$)")
+# GLUE's names of the two texts
 GLUE_TEXTS = {
     "cola": ("sentence", None),
     "sst2": ("sentence", None),
@@ -49,8 +52,9 @@ def load_task(
     Parameters
     ----------
     name : ``"reviews"`` or ``"entail"`` (embedded), ``"tweets"`` or ``"news"`` (written by people, from packages of the
-        extra ``real``), ``"digits"`` (images, with scikit-learn), ``"glue/<name>"`` or ``"cifar10"`` (from the cache or
-        the hub); or a `datasets.DatasetDict`
+        extra ``real``), ``"digits"`` (images, with scikit-learn); ``"cifar10"``, ``"glue/<name>"``, ``"imdb"`` or any
+        ``"owner/name"`` of the hub, with "/" and a configuration where it has several (from the cache or the hub); or
+        a `datasets.DatasetDict`
     train, dev, test, transfer : CSV (UTF-8, commas, header), JSONL or Parquet files, DataFrames or Datasets with the
         columns text[, text_b], label; transfer needs no label. The same rows mean the same in every format. Missing
         dev or test are split from train, and it is said.
@@ -68,15 +72,17 @@ def load_task(
         raise ValueError(
             'pass a name, as in load_task("reviews"), or files, as in load_task(train="a.csv", test="b.csv")'
         )
+    notes = []
     if isinstance(name, datasets.DatasetDict):
-        name, sources = None, _splits_of(name, (columns or {}).get("label", "label"))
+        tables = {split: read(rows, split) for split, rows in name.items()}
+        name, (sources, notes) = None, _splits_of(tables, (columns or {}).get("label", "label"))
     if name is None:
         if "train" not in sources:
             raise ValueError(f"data for {', '.join(sources)} but none to train on: pass train=…")
-        return _from_sources(sources, columns or {}, labels)
+        return _from_sources(sources, columns or {}, labels, notes=notes)
     if not isinstance(name, str):
         raise TypeError(f"a {type(name).__name__} is no name of a task: pass it as train=…")
-    if columns or labels:
+    if (columns or labels) and name in {**EMBEDDED, **PACKAGES, **IMAGES}:
         raise ValueError(f"columns= and labels= are for data of yours; {name!r} has its own")
     if name in EMBEDDED:
         return _embedded(name)
@@ -84,10 +90,11 @@ def load_task(
         return load_real(name)
     if name in IMAGES:
         return IMAGES[name]()
-    if name.startswith("glue/"):
-        return _glue(name)
+    if is_data(name) or ("/" in name and not Path(name).exists() and Path(name).suffix not in ENDINGS):
+        return _of_hub(name, columns or {}, labels)
     known = ", ".join([*EMBEDDED, *PACKAGES, *IMAGES, "glue/<name>"])
-    raise ValueError(f"no task {name!r}: choose {known}, pass data of yours (train=…, test=…), or a DatasetDict")
+    hub = 'name a data set of the hub ("owner/name")'
+    raise ValueError(f"no task {name!r}: choose {known}, {hub}, pass data of yours (train=…, test=…), or a DatasetDict")
 
 
 def _embedded(name: str) -> Task:
@@ -105,37 +112,63 @@ def _embedded(name: str) -> Task:
     return Task(name, EMBEDDED[name], splits, folder=folder)
 
 
-def _glue(name: str) -> Task:
-    short = name.removeprefix("glue/")
-    if short not in GLUE_TEXTS:
-        raise ValueError(f"no classification task {name!r}: choose {', '.join(f'glue/{key}' for key in GLUE_TEXTS)}")
-    folder = cached_data(name)
-    new = dict(zip(GLUE_TEXTS[short], TEXTS))
-    columns = {old: text for old, text in new.items() if old is not None}
+def _of_hub(name: str, columns: Mapping[str, str], labels) -> Task:
+    if name.startswith("glue/"):
+        if name[5:] not in GLUE_TEXTS:
+            known = ", ".join(f"glue/{key}" for key in GLUE_TEXTS)
+            raise ValueError(f"no classification task {name!r}: choose {known}")
+        columns = columns or {text: own for text, own in zip(TEXTS, GLUE_TEXTS[name[5:]]) if own is not None}
+    label = columns.get("label", "label")
 
-    def shards(split):
-        return read_shards(folder, split, (*columns, "label"), name).rename_columns(columns)
+    def check(card):  # before gigabytes of it are downloaded
+        if not {columns.get("text", "text"), label} <= {*card.columns} and (problem := other_kind(card.columns)):
+            raise BadFile(name, *problem)
 
-    matched = "validation_matched" if short == "mnli" else "validation"
-    splits = {"train": shards("train"), "test": shards(matched)}
-    if short == "mnli":
-        splits["test_mismatched"] = shards("validation_mismatched")
-    labels, splits = named_labels(splits)
-    return complete(Task(name, labels, splits, notes=("GLUE keeps its test labels: its validation split is our test",)))
-
-
-def _splits_of(data: datasets.DatasetDict, label: str) -> dict[str, datasets.Dataset]:
-    """Splits by our names. Where the labels of test are secret (-1), the validation split is our test."""
-    secret = {split for split, rows in data.items() if label in rows.column_names and rows.unique(label) == [-1]}
-    names = {"validation": "test" if "test" in secret else "dev", "unsupervised": "transfer"}
-    return {
-        names.get(split, split): rows
-        for split, rows in data.items()
-        if split not in secret or names.get(split, split) == "transfer"
-    }
+    files, card = cached_data(name, check)
+    tables, fix = {}, again(name)
+    for split, paths in files.items():
+        table = read_parts(paths, f"{name}, {split}", fix)
+        if len(table) != card.rows.get(split, len(table)):
+            raise table.bad(f"{len(table):,} rows, but the data set's card says {card.rows[split]:,}", fix)
+        coded = {
+            key: names for key, names in card.classes.items() if set(map(type, table.columns.get(key, "x"))) == {int}
+        }
+        tables[split] = replace(table, classes=coded | table.classes)
+    splits, notes = _splits_of(tables, label, hidden=name.startswith("glue/"))
+    if "train" not in splits:
+        raise ValueError(f"{name!r} has no split to train on, only {', '.join(files)}: pass data sets, as in train=…")
+    return _from_sources(splits, columns, labels, name, notes)
 
 
-def _from_sources(sources: dict, columns: Mapping[str, str], labels) -> Task:
+def _splits_of(tables: dict[str, Table], label: str, hidden: bool = False) -> tuple[dict[str, Table], list[str]]:
+    """Splits by our names, and notes. Where the labels of test are secret (-1), the validation split is our test.
+
+    A coded class of -1 is how the hub writes "no label": such a row is left out where others have one.
+    """
+    without = {split: [value == -1 for value in table.columns.get(label, ())] for split, table in tables.items()}
+    secret = {split for split, found in without.items() if found and all(found)}
+    hidden, splits, notes = hidden or any(split.startswith("test") for split in secret), {}, []
+    if hidden:
+        notes.append("the labels of test are secret: its validation split is our test")
+    for split, table in tables.items():
+        name = HELD_OUT.sub("test" if hidden else "dev", split).removesuffix("_matched")
+        name = "transfer" if split in ("unsupervised", "unlabelled", "unlabeled") else name
+        if split in secret and name != "transfer":
+            continue
+        if name in splits:
+            raise ValueError(
+                f"two splits are called {name}, of {', '.join(tables)}: pass them as train=…, dev=…, test=…"
+            )
+        if label in table.classes and name != "transfer" and (lost := sum(without[split])):
+            kept = [row for row, bare in enumerate(without[split]) if not bare]
+            columns = {key: [values[row] for row in kept] for key, values in table.columns.items()}
+            notes.append(f"{lost:,} of {len(table):,} rows of {split} have no label (-1) and are left out")
+            table = replace(table, columns=columns, lines=())
+        splits[name] = table
+    return splits, notes
+
+
+def _from_sources(sources: dict, columns: Mapping[str, str], labels, name: str | None = None, notes=()) -> Task:
     """Train comes first: it fixes columns and classes."""
     if unknown := set(columns) - {*TEXTS, "label"}:
         raise ValueError(f"columns= has the key {min(unknown)!r}: choose among text, text_b, label")
@@ -157,5 +190,8 @@ def _from_sources(sources: dict, columns: Mapping[str, str], labels) -> Task:
             classes = classes_of(table, labels) if classes is None else classes
             made["label"] = classes.of(table)
         splits[split] = datasets.Dataset.from_dict(made)
-    name = Path(sources["train"]).stem if isinstance(sources["train"], (str, Path)) else "data"
-    return complete(Task(name, classes.names, splits))
+    if name is None:
+        name = Path(sources["train"]).stem if isinstance(sources["train"], (str, Path)) else "data"
+    for note in notes:
+        print(f"{name}: {note}")
+    return complete(Task(name, classes.names, splits, notes=tuple(notes)))

@@ -401,14 +401,16 @@ def test_ctrl_c_ends_with_a_word(monkeypatch, capsys):
 
 
 def test_prefetch_prints_where_each_thing_lies_and_stops_with_a_word(monkeypatch, capsys, tmp_path):
+    import kdviz.data.stored
     import kdviz.hub
 
-    def prefetch(names):
-        if names == ["owner/gone"]:
+    def model(name):
+        if name == "owner/gone":
             raise FileNotFoundError("'owner/gone' could not be downloaded")
-        return [tmp_path / names[0]]
+        return tmp_path / name
 
-    monkeypatch.setattr(kdviz.hub, "prefetch", prefetch)
+    monkeypatch.setattr(kdviz.hub, "cached_model", model)
+    monkeypatch.setattr(kdviz.data.stored, "cached_data", lambda name: ({"train": [tmp_path / name / "a"]}, None))
     assert cli.main(["prefetch", "glue/sst2", "owner/name"]) == 0
     assert capsys.readouterr().out == f"glue/sst2: {tmp_path}/glue/sst2\nowner/name: {tmp_path}/owner/name\n"
     assert cli.main(["prefetch", "owner/gone"]) == 1

@@ -171,7 +171,10 @@ def test_columns_say_what_the_data_call_them(tmp_path, form):
         match=r"column 'golden': the column is missing; there are: id, sentence1, .* Correct columns\['label'\]",
     ):
         kd.load_task(train=source, columns=names | {"label": "golden"})
-    with pytest.raises(ValueError, match=r"column 'text': the column is missing.*columns=\{'text': 'sentence1'\}"):
+    with pytest.raises(
+        ValueError,
+        match=r"column 'text': the column is missing.*columns=\{'text': 'sentence1', 'text_b': 'sentence2'\}",
+    ):
         kd.load_task(train=source)
     rows[7]["sentence2"] = "  "
     source = sources(tmp_path, rows, random.Random(0))[form]

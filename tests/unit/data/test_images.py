@@ -99,7 +99,7 @@ def test_what_is_not_cached_damaged_or_of_another_kind_is_refused_by_name(cifar1
     with pytest.raises(ValueError, match=r"test-00000-of-00001\.parquet: damaged.*kdviz prefetch cifar10"):
         kd.load_task("cifar10")
     path.unlink()
-    with pytest.raises(FileNotFoundError, match=r"no test-\*\.parquet.*kdviz prefetch cifar10"):
+    with pytest.raises(FileNotFoundError, match=r"no file of test.*kdviz prefetch cifar10"):
         kd.load_task("cifar10")
     plain = datasets.Dataset.from_dict({"img": [b""], "label": [3]})
     plain.to_parquet(path)

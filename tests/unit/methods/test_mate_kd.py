@@ -344,7 +344,7 @@ def test_a_generator_of_ones_own():
 def test_settings_that_cannot_be_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         MateKD(**settings)
-    with pytest.raises(ValueError, match="generator='any': choose \"masked words\" or \"random\""):
+    with pytest.raises(ValueError, match='generator=\'any\': choose "masked words" or "random"'):
         MateKD(generator="any")
     with pytest.raises(ValueError, match="tau_max=0"):
         CombinedKD(tau_max=0)

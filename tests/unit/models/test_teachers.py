@@ -11,7 +11,7 @@ import torch
 from torch.testing import assert_close
 
 import kdviz as kd
-from kdviz import hub as hub_module
+from kdviz.cli import main
 from kdviz.models import tokenizers
 from tests.unit.models.conftest import save_tiny, tiny_task
 
@@ -82,11 +82,13 @@ except FileNotFoundError as error:
     assert "kdviz prefetch someone/else" in done.stdout
 
 
-def test_prefetch_returns_what_is_cached_and_names_what_is_not(hub):
+def test_prefetch_returns_what_is_cached_and_names_what_is_not(hub, capsys):
     folder = hub.add("someone/tiny-bert")
-    assert hub_module.prefetch(["someone/tiny-bert"]) == [folder]
-    with pytest.raises(FileNotFoundError, match="kdviz prefetch glue/sst2"):
-        hub_module.prefetch(["someone/tiny-bert", "glue/sst2"])
+    assert main(["prefetch", "someone/tiny-bert"]) == 0
+    assert capsys.readouterr().out == f"someone/tiny-bert: {folder}\n"
+    for name in ("glue/sst2", "imdb", "datasets/someone/rows"):
+        assert main(["prefetch", "someone/tiny-bert", name]) == 1
+        assert f"run `kdviz prefetch {name}`" in capsys.readouterr().err
 
 
 def test_a_name_that_cannot_be_one_is_refused():
