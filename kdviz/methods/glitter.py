@@ -26,10 +26,14 @@ class Glitter(Method):
     variant "kd": α_ce·τ²KL(x) + α_true·CE(x) + α_aug·τ²·mean KL(x'), a copy's badness is τ²KL(teacher ‖ student).
     With a teacher of the student's own size this is the paper's self-distillation.
     variant "consistency": no teacher; CE(x) + λ·mean KL(sg p_S(x) ‖ p_S(x')), and that KL is the badness.
-    Copies have no hard label. They are scored with dropout off [ours].
+    Copies have no hard label. They are scored with dropout on, as in the release, which trains on that very pass; here
+    the picked ones are read once more, with other units dropped [ours].
 
     pick : "worst" (the paper), or its controls: "random" k, and "all" K
     pool, k : K and k          lam : λ
+    by_rank : False: a visit takes all k copies at once [ours]. True, nearly the release: a visit takes one of them, its
+           rank drawn by chance. There every (text, rank) is an entry of its own, and an epoch visits a text k times
+    copy_temperature : of p_S(x') in consistency training, where the text itself is not softened (uda_softmax_temp)
     rows : texts that are trained on and get a pool; "labelled" [ours: a pool of all unlabelled text is K times that]
     copies : a pool made before by `augment.pool` from those texts, with another augmenter for instance; None makes one
     """
@@ -43,11 +47,15 @@ class Glitter(Method):
     alpha_aug: float = 1.0
     lam: float = 1.0
     temperature: float = 4.0
+    by_rank: bool = False
+    copy_temperature: float = 1.0
     rows: str = "labelled"
     copies: datasets.Dataset | None = None
 
     def __post_init__(self):
         check_mixing(0, self.temperature)
+        if not self.copy_temperature > 0:
+            raise ValueError(f"copy_temperature={self.copy_temperature}: must be positive; 1 softens nothing")
         for name, value, offered in (("variant", self.variant, SETUPS), ("pick", self.pick, PICKS)):
             if value not in offered:
                 raise ValueError(f"{name}={value!r}: choose among {', '.join(offered)}")
@@ -101,6 +109,8 @@ class Glitter(Method):
             picked = torch.rand(candidates.shape, device=begin.device).topk(count).indices
         else:
             picked = self.badness(batch, ctx.rows(candidates.flatten()), ctx).view_as(candidates).topk(count).indices
+        if self.by_rank:
+            picked = picked.gather(1, torch.randint(count, (len(picked), 1), device=picked.device))
         if ctx.at.phase_step % max(1, ctx.at.phase_steps // FRAMES) == 0:
             ctx.record("picked", picked.flatten().bincount(minlength=self.pool))
         return ctx.rows(torch.cat([batch.index, candidates.gather(1, picked).flatten()]))
@@ -108,26 +118,29 @@ class Glitter(Method):
     @torch.no_grad()
     def badness(self, batch, candidates, ctx):
         """(B·K,) how far the student is from where it should be on each copy, in the pool's order."""
-        ctx.student.eval()
         answers = ctx.student_fields(candidates, frozenset({"logits"}))["logits"]
         if self.variant == "kd":
-            target, temperature = ctx.teacher_fields(candidates, self.needs)["logits"], self.temperature
+            target = ctx.teacher_fields(candidates, self.needs)["logits"]
         else:
-            own = ctx.student_fields(batch, frozenset({"logits"}))["logits"]
-            target, temperature = own.repeat_interleave(self.pool, 0), 1.0
-        ctx.student.train()
-        return logits.soft_kl(answers, target, temperature, reduction="none")
+            target = ctx.student_fields(batch, frozenset({"logits"}))["logits"]
+        return self.gap(answers, target, reduction="none")
+
+    def gap(self, new, target, reduction="mean"):
+        """How far the answers to copies are from the teacher's, or from those to the texts that they are copies of."""
+        if self.variant == "kd":
+            return logits.soft_kl(new, target, self.temperature, reduction=reduction)
+        target = target.repeat_interleave(len(new) // len(target), 0)
+        return logits.soft_kl(new / self.copy_temperature, target, reduction=reduction)
 
     def loss(self, student, teacher, batch, ctx):
         copies = batch.index >= self.first
         own, new = student["logits"][~copies], student["logits"][copies]
         labels = logits.cross_entropy(own, batch.labels[~copies])
         if self.variant == "consistency":
-            target = own.repeat_interleave(len(new) // len(own), 0)
-            return {"labels": labels, "augmented": self.lam * logits.soft_kl(new, target)}
+            return {"labels": labels, "augmented": self.lam * self.gap(new, own)}
         target = teacher["logits"]
         return {
             "logits": self.alpha_ce * logits.soft_kl(own, target[~copies], self.temperature),
             "labels": self.alpha_true * labels,
-            "augmented": self.alpha_aug * logits.soft_kl(new, target[copies], self.temperature),
+            "augmented": self.alpha_aug * self.gap(new, target[copies]),
         }

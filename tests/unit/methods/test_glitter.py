@@ -20,12 +20,10 @@ def watched(method):
     def look(batch, ctx):
         begin = method.first + method.pool * method.place[batch.index]
         candidates = begin[:, None] + torch.arange(method.pool)
-        ctx.student.eval()
         with torch.no_grad():
             pool = ctx.rows(candidates.flatten())
             own = ctx.student_fields(batch, frozenset({"logits"}))["logits"]
             new = ctx.student_fields(pool, frozenset({"logits"}))["logits"]
-        ctx.student.train()
         target = ctx.teacher_fields(pool, frozenset({"logits"}))["logits"] if ctx.teacher is not None else None
         result = select(batch, ctx)
         seen.append(SimpleNamespace(batch=batch, result=result, candidates=candidates, own=own, new=new, target=target))
@@ -39,7 +37,7 @@ def watched(method):
 def test_the_worst_copies_of_each_text_are_picked(variant):
     method = Glitter(variant=variant, pool=4, k=2)
     seen = watched(method)
-    tiny.distill(method, epochs=1)
+    tiny.distill(method, epochs=1, student=tiny.student(dropout=0.0))
     for step in seen:
         target = step.target if variant == "kd" else step.own.repeat_interleave(4, 0)
         tau = 4.0 if variant == "kd" else 1.0
@@ -55,6 +53,55 @@ def test_the_worst_copies_of_each_text_are_picked(variant):
         assert (step.result.labels[b:] == -100).all(), "a copy has no hard label"
     spread = torch.cat([logits.soft_kl(s.new, s.target, reduction="none") for s in seen])
     assert spread.std() > 1e-3, "copies differ, or nothing was tested"
+
+
+class Noted(Glitter):
+    """Keeps the badness of all copies, and whether the student had its dropout when they were scored."""
+
+    def badness(self, batch, candidates, ctx):
+        handle = ctx.student.register_forward_pre_hook(lambda model, _: self.modes.append(model.training))
+        bad = super().badness(batch, candidates, ctx)
+        handle.remove()
+        self.bad.append(bad)
+        return bad
+
+
+@pytest.mark.parametrize("variant", ["kd", "consistency"])
+def test_copies_are_scored_with_dropout(variant):
+    method = Noted(variant=variant, pool=3, k=1)
+    method.modes, method.bad = [], []
+    tiny.distill(method, epochs=1)
+    assert method.modes and all(method.modes)
+    drawn = method.bad[0]
+    quiet = Noted(variant=variant, pool=3, k=1)
+    quiet.modes, quiet.bad = [], []
+    tiny.distill(quiet, epochs=1, student=tiny.student(dropout=0.0))
+    assert not torch.allclose(drawn, quiet.bad[0])
+
+
+def test_by_rank_a_visit_takes_one_of_the_worst():
+    method = Noted(pool=4, k=2, by_rank=True)
+    method.modes, method.bad = [], []
+    seen = watched(method)
+    tiny.distill(method, epochs=4, student=tiny.student(dropout=0.0))
+    ranks = []
+    for step, bad in zip(seen, method.bad, strict=True):
+        b = len(step.batch.index)
+        places = step.result.index[b:] - step.candidates[:, 0]
+        assert len(places) == b, "one copy a text"
+        bad = bad.view(-1, 4)
+        ranks += (bad > bad.gather(1, places[:, None])).sum(1).tolist()  # how many copies are worse
+    assert set(ranks) == {0, 1} and 0.3 < sum(ranks) / len(ranks) < 0.7
+
+
+def test_in_consistency_training_the_copies_alone_are_softened():
+    g = torch.Generator().manual_seed(1)
+    own, new = torch.randn(2, 3, generator=g), torch.randn(4, 3, generator=g)
+    found = Glitter(variant="consistency", copy_temperature=2.0).gap(new, own, reduction="none")
+    target = own.softmax(-1).repeat_interleave(2, 0)
+    assert_close(found, (target * (target.log() - (new / 2).log_softmax(-1))).sum(-1))
+    with pytest.raises(ValueError, match="copy_temperature=0"):
+        Glitter(copy_temperature=0)
 
 
 @pytest.mark.parametrize("pick, count", [("random", 2), ("all", 4)])
