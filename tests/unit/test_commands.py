@@ -355,10 +355,14 @@ def test_doctor_fails_when_the_teacher_is_damaged(monkeypatch, capsys):
 
 def test_doctor_sees_missing_tasks_and_adapters(monkeypatch, tmp_path):
     monkeypatch.setenv("KDVIZ_DATA", str(tmp_path))
-    assert [finding.state for finding in doctor.data()] == ["wrong"]
+
+    def embedded():  # the tasks whose texts are in packages come after them
+        return [finding for finding in doctor.data() if "texts" not in finding.what]
+
+    assert [finding.state for finding in embedded()] == ["wrong"]
     (tmp_path / "toy").mkdir()
     (tmp_path / "toy" / "train.parquet").write_bytes(b"")
-    assert [(finding.state, "adapter" in finding.what) for finding in doctor.data()] == [("wrong", True)]
+    assert [(finding.state, "adapter" in finding.what) for finding in embedded()] == [("wrong", True)]
 
 
 def test_a_wrong_chromium_setting_is_not_passed_over(monkeypatch, tmp_path):
