@@ -59,12 +59,8 @@ def write_extension(folder: Path) -> None:
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument(
-        "--into",
-        type=Path,
-        metavar="FOLDER",
-        help="copy the lessons there first (outside a clone: notebooks); files that you have changed are kept",
-    )
+    words = "copy the lessons there first (outside a clone: notebooks); files that you have changed are kept"
+    parser.add_argument("--into", type=Path, metavar="FOLDER", help=words)
     parser.add_argument("--no-browser", action="store_true", help="only print the address (for servers)")
     parser.add_argument("--port", type=int, help="port to listen on (JupyterLab's choice by default)")
     parser.add_argument("--lesson", default=FIRST_LESSON, help=f"part of its name, e.g. 02 (default: {FIRST_LESSON})")
@@ -96,10 +92,8 @@ def command(args) -> tuple[list[str], dict[str, str]]:
     settings = clone() / "build" / "lab" if in_clone() else folder / ".kdviz"
     write_json(settings / "labconfig" / "default_setting_overrides.json", SETTINGS)
     write_extension(settings / "share" / EXTENSION)
-    line = [
-        *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.parent}"),
-        f"--LabApp.default_url=/lab/tree/{folder.name}/{lesson}.ipynb",
-    ]
+    line = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.parent}"]
+    line.append(f"--LabApp.default_url=/lab/tree/{folder.name}/{lesson}.ipynb")
     if args.no_browser:
         line.append("--no-browser")
     if args.port:

@@ -19,19 +19,14 @@ CONTAINERS = (list, tuple, set, dict, np.ndarray)
 BOOLEAN = {"false", "true"}
 MOST_DIGITS = 30
 MOST_SHOWN = 10  # class names in a message
+CHOICE = 'Write one row for each choice: the text, the choice as text_b, "right" or "wrong" as label'
 # columns -> the kind of data that has them, and how it becomes texts with one class each
 KINDS = {
     ("context", "question", "answers"): (
         "question answering",
         'Write pairs: the question as text, a sentence of the context as text_b, and "answered" or "not" as label',
     ),
-    **dict.fromkeys(
-        [("endings",), ("ending0",), ("choices",), ("choice1",)],
-        (
-            "multiple choice",
-            'Write one row for each choice: the text, the choice as text_b, "right" or "wrong" as label',
-        ),
-    ),
+    **{(name,): ("multiple choice", CHOICE) for name in ("endings", "ending0", "choices", "choice1")},
     ("tokens",): ("a tag for each token", "Write texts that have one class as a whole"),
     **dict.fromkeys(
         [("image",), ("img",), ("audio",)], ("images or sounds", 'Of these kdviz has "digits" and "cifar10"')

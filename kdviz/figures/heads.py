@@ -48,10 +48,8 @@ def attention(states, *, sentence: int = 0) -> go.Figure:
         own = [z.diagonal().mean() for z, (other, _) in zip(shares[-1], places) if other == m]
         heads.append(f"{len(own)} of {named([model])}")
         themselves.append(f"{np.mean(own):.0%} ({model.name})")
-    alt = (
-        f"Small heatmaps, one for each attention head ({' and '.join(heads)}), of how {spoken(tokens)} attend to each "
-        f"other at {len(layers)} layers; at the last layer a token gives itself {' and '.join(themselves)}."
-    )
+    alt = f"Small heatmaps, one for each attention head ({' and '.join(heads)}), of how {spoken(tokens)} attend to each"
+    alt += f" other at {len(layers)} layers; at the last layer a token gives itself {' and '.join(themselves)}."
     return theme.finish(figure, "Attention of every head: which word looks at which?", alt, notes, **plot)
 
 

@@ -38,10 +38,8 @@ def layer_relation(states, token: int | str = 0, *, sentence: int = 0, scale: fl
     if len(models) == 2:
         labels.append([inputs.layer_label(pair) for pair in layers])
     ends = ", ".join(f"{array[chosen, 0, -1]:.2f} ({model.name})" for array, model in zip(arrays, models))
-    alt = (
-        f"Heatmaps of the cosine between the vectors of one word at every two of {len(layers)} layers, for "
-        f"{inputs.named(models)}; shown first: “{theme.visible(tokens[chosen])}”, first to last layer {ends}."
-    )
+    alt = f"Heatmaps of the cosine between the vectors of one word at every two of {len(layers)} layers, for"
+    alt += f" {inputs.named(models)}; shown first: “{theme.visible(tokens[chosen])}”, first to last layer {ends}."
     look = {"axis_names": ("layer", "layer"), "joint": "and", "item": "layer ", "menu_name": "word"}
     return heatmaps.figure(views, inputs.panels_of(models), labels, alt=alt, notes=notes, chosen=chosen, **look)
 
@@ -73,10 +71,8 @@ def layer_path(states, *, sentence: int = 0) -> go.Figure:
         figure.add_annotation(parts.heading(panel.name, panel.role, domain))
         shares.append(f"{sum(share):.0%}")
     figure.update_layout(legend={"title": {"text": "word (click to hide)"}, "tracegroupgap": 0})
-    alt = (
-        f"Lines that follow each of {inputs.spoken(tokens)} from the embedding to the last layer in two dimensions, "
-        f"for {inputs.named(models)}; the plane holds {' and '.join(shares)} of the variance."
-    )
+    alt = f"Lines that follow each of {inputs.spoken(tokens)} from the embedding to the last layer in two dimensions,"
+    alt += f" for {inputs.named(models)}; the plane holds {' and '.join(shares)} of the variance."
     title = "Paths of the words through the layers: from the open circle, the embedding, to the name"
     return theme.finish(figure, title, alt, notes, plot=380)
 

@@ -48,20 +48,14 @@ def save(figure: go.Figure, path, *, share_script: bool = False, scale: float = 
 def page(figure: go.Figure, script: str | None = None) -> str:
     """A whole HTML page with the figure. script : address of plotly's script beside it, None to hold it inside."""
     alt = html.escape(figure.layout.meta["alt"])
-    drawing = figure.to_html(
-        full_html=False,
-        include_plotlyjs=script or True,
-        auto_play=False,
-        div_id="figure",
-        post_script=keyboard() + 'dressPlotly(document.getElementById("{plot_id}"), Plotly);',
-        config={"displaylogo": False, "responsive": True},
-    )
-    ground = figure.layout.template.layout.paper_bgcolor
-    ink = figure.layout.template.layout.font.color
+    how = {"full_html": False, "auto_play": False, "config": {"displaylogo": False, "responsive": True}}
+    dressed = keyboard() + 'dressPlotly(document.getElementById("{plot_id}"), Plotly);'
+    drawing = figure.to_html(include_plotlyjs=script or True, div_id="figure", post_script=dressed, **how)
+    look = figure.layout.template.layout
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{alt}</title><style>{_STYLE % (ground, ink)}</style></head><body><main>"
+        f"<title>{alt}</title><style>{_STYLE % (look.paper_bgcolor, look.font.color)}</style></head><body><main>"
         f'<figure role="group" aria-label="{alt}">{drawing}</figure>{table(figure)}</main></body></html>'
     )
 

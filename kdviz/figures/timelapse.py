@@ -59,10 +59,8 @@ def replay(steps, students, teacher=None, *, sentence: int = 0, scale: float | N
     else:
         gaps = np.abs(views[-1].arrays[2]).mean((1, 2))
         gap, beside = f" Their mean difference goes from {gaps[0]:.2f} to {gaps[-1]:.2f}.", ", beside the teacher"
-    alt = (
-        f"Heatmaps of the cosine between every two of {spoken(tokens)} at "
-        f"{len(chosen)} training steps of the student, from {steps[0]} to {steps[-1]}{beside}.{gap}"
-    )
+    alt = f"Heatmaps of the cosine between every two of {spoken(tokens)} at"
+    alt += f" {len(chosen)} training steps of the student, from {steps[0]} to {steps[-1]}{beside}.{gap}"
     look = {"step_prefix": "training step ", "chosen": len(layers) - 1, "play": True, "menu_name": "layer"}
     labels = [f"{steps[c]:,}" for c in chosen]
     return heatmaps.figure(views, panels, [tokens] * len(panels), alt=alt, steps=labels, notes=notes, **look)

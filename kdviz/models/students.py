@@ -103,10 +103,8 @@ def task_vocabulary(task: Task, tokenizer) -> tuple[list[int], str]:
     known |= dev > 0
     known[[*tokenizer.all_special_ids, tokenizer.pad_token_id]] = True
     ids = known.nonzero().flatten().tolist()
-    return ids, (
-        f"vocabulary: {len(ids):,} of {len(tokenizer):,} tokens; train and transfer cover {covered:.1%} of dev's; "
-        f"other words are read as {tokenizer.convert_ids_to_tokens(unknown_id(tokenizer))}"
-    )
+    note = f"vocabulary: {len(ids):,} of {len(tokenizer):,} tokens; train and transfer cover {covered:.1%} of dev's;"
+    return ids, f"{note} other words are read as {tokenizer.convert_ids_to_tokens(unknown_id(tokenizer))}"
 
 
 def _counts(task, tokenizer, splits) -> torch.Tensor:

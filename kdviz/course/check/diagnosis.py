@@ -214,10 +214,8 @@ def _wrong_numbers(given: list[torch.Tensor], right: list[torch.Tensor], place: 
     first, wanted, pairs = given[place], right[place], list(zip(given, right))
     if not first.isfinite().all():
         count = int((~first.isfinite()).sum())
-        return (
-            f"{count} of your {first.numel()} numbers are NaN or infinite. Is something divided by zero, the logarithm "
-            "taken of a negative number, or a whole row masked with -inf before a softmax?"
-        )
+        causes = "the logarithm taken of a negative number, or a whole row masked with -inf before a softmax"
+        return f"{count} of your {first.numel()} numbers are NaN or infinite. Is something divided by zero, {causes}?"
     if dtype in (torch.float16, torch.bfloat16) and all(_close(*pair, digits=0.02) for pair in pairs):
         return f"right to the few digits that {dtype} has: compute in float32."
     if words := _factor(given, right):

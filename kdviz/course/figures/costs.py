@@ -43,8 +43,6 @@ def tradeoff(cost, scores, *, x_title: str, y_title: str = "accuracy on test") -
     ticks = [value for value in ticks if x.min() / 2 <= value <= 2 * x.max()]
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{value:,.10g}" for value in ticks])
     best = names[front[-1]]
-    alt = (
-        f"{y_title} against {x_title} for {len(names)} methods. Nothing cheaper is better than "
-        f"{', '.join(names[place] for place in front)}; the highest is {best} with {scores[best][0]:.3f}."
-    )
+    alt = f"{y_title} against {x_title} for {len(names)} methods. Nothing cheaper is better than"
+    alt += f" {', '.join(names[place] for place in front)}; the highest is {best} with {scores[best][0]:.3f}."
     return theme.finish(figure, "What a score costs", alt, plot=380)

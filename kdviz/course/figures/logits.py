@@ -54,10 +54,8 @@ def growing_teacher(steps, phis, teacher, student, labels) -> go.Figure:
     """
     phis, teacher, student = (np.asarray(value, float) for value in (phis, teacher, student))
     if student.shape != (len(steps), len(labels)) or teacher.shape != (len(labels),) or phis.shape != (len(steps),):
-        raise ValueError(
-            f"{len(steps)} steps and {len(labels)} labels do not fit Φ {phis.shape}, teacher {teacher.shape}, "
-            f"student {student.shape}"
-        )
+        shapes = f"Φ {phis.shape}, teacher {teacher.shape}, student {student.shape}"
+        raise ValueError(f"{len(steps)} steps and {len(labels)} labels do not fit {shapes}")
     chosen = parts.evenly(len(steps), MOST_FRAMES)
     logits = np.stack([phis[chosen, None] * teacher, student[chosen]], 1).round(4)
     words = [f"{steps[at]} (Φ = {phis[at]:.2f})" for at in chosen], "step ", len(chosen) - 1
@@ -65,10 +63,8 @@ def growing_teacher(steps, phis, teacher, student, labels) -> go.Figure:
     figure, below = _bars(logits, ["Φ · teacher", "student"], shades, labels, words)
     reach = 1.2 * max(np.abs(teacher).max(), np.abs(student).max(), 1e-6)
     figure.update_yaxes(range=[-reach, reach], title="logit")
-    alt = (
-        f"Bars of the logits of {len(labels)} classes for the teacher times Φ and for the student, at {len(chosen)} "
-        f"training steps; Φ goes from {phis[chosen[0]]:.2f} to {phis[chosen[-1]]:.2f}."
-    )
+    alt = f"Bars of the logits of {len(labels)} classes for the teacher times Φ and for the student, at {len(chosen)}"
+    alt += f" training steps; Φ goes from {phis[chosen[0]]:.2f} to {phis[chosen[-1]]:.2f}."
     return theme.finish(figure, "The teacher grows, the student follows", alt, below=below)
 
 
