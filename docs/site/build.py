@@ -9,7 +9,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from kdviz.course.notebooks import execute
+from docs.lessons.execute import execute
 from kdviz.paths import clone, pick
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"

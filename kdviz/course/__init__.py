@@ -1,4 +1,4 @@
-"""The course beside the library: checks of exercises, claims, recorded results, how lessons are run and handed out."""
+"""The course beside the library: checks of exercises, claims, recorded results, pictures of one lesson."""
 
 from __future__ import annotations
 

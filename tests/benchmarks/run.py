@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kdviz.course.notebooks import keep
+from docs.lessons.execute import keep
 from kdviz.paths import clone, pick
 
 WORKER = """

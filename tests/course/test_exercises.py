@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from docs.lessons import versions
 from kdviz.cli import main
-from kdviz.course import check, versions
+from kdviz.course import check
 from tests.course.test_check import mistakes
 
 LESSONS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))

@@ -9,8 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from docs.lessons.execute import BUDGET, Result, execute
 from docs.site import build as site
-from kdviz.course.notebooks import BUDGET, Result, execute
 from tests.browser.pages import assert_page_works
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from docs.lessons.execute import Result
 from kdviz.cli.lab import EXTENSION, SETTINGS
-from kdviz.course.notebooks import Result
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY = 2_000_000_000  # where Binder ends a session

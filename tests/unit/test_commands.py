@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from docs.lessons import execute as notebooks
 from kdviz import chromium, cli, disk, paths
 from kdviz.cli import doctor, lab
-from kdviz.course import notebooks
 
 ROOT = Path(__file__).resolve().parents[2]
 
