@@ -46,17 +46,13 @@ def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, che
         folder = Path(source) if Path(source).is_dir() else cached_model(str(source))
         name = Path(source).name
         if (folder / "model.json").is_file() and not (folder / "config.json").is_file():
-            return _named(Model.load(folder), task)
+            model = Model.load(folder)  # of kdviz: a teacher of an assistant, say
+            if task is not None and model.labels != task.labels:
+                raise other_labels(model.labels, task)
+            model.role = "teacher"
+            return model
     _check_safetensors(folder, source)
     return load_folder(folder, name, task)
-
-
-def _named(model: Model, task) -> Model:
-    """A model that kdviz saved, used as a teacher (of an assistant's student, say)."""
-    if task is not None and model.labels != task.labels:
-        raise other_labels(model.labels, task)
-    model.role = "teacher"
-    return model
 
 
 def _check_safetensors(folder: Path, source) -> None:
