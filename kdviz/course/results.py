@@ -50,7 +50,7 @@ class Experiment:
     """One row to run. Its name, ``table/task/labels/method/seed``, is what `--only` patterns are matched with.
 
     method    : shown in tables; unique for its arguments
-    made_by   : ``{"class": name in kdviz.methods, argument: value, …}``
+    made_by   : ``{"class": name in kdviz.methods or kdviz.course.controls, argument: value, …}``
     rows      : of each split, for a cheap row
     wrong     : share of the labels that are wrong, any other class alike
     kronecker : factor by which the student's matrices are factorised
@@ -88,10 +88,12 @@ class Experiment:
 
 
 def _build(made_by: dict, **further):
-    import kdviz.methods as methods
+    from kdviz import methods
+    from kdviz.course import controls
 
     arguments = {name: _build(value) if isinstance(value, dict) else value for name, value in made_by.items()}
-    return getattr(methods, arguments.pop("class"))(**arguments, **further)
+    kind = arguments.pop("class")
+    return getattr(controls if hasattr(controls, kind) else methods, kind)(**arguments, **further)
 
 
 def experiments() -> list[Experiment]:

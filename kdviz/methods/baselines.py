@@ -204,7 +204,8 @@ class MiniLM(Method):
             )
 
     def phases(self, epochs):
-        first, answers = self.relation_epochs or max(1, epochs // 2), frozenset({"logits"})
+        first = max(1, epochs // 2) if self.relation_epochs is None else self.relation_epochs
+        answers = frozenset({"logits"})
         last = label_phase(epochs - first, self.relation_epochs, answers, restart="last")
         if self.then == "KD":
             last = Phase("distil", epochs - first, needs=answers)

@@ -13,14 +13,16 @@ PARTS = {None: (), "pair": ("pair",), "triple": ("triple",), "both": ("pair", "t
 
 @dataclass
 class CKD(Method):
-    """(1-α)·CE + α·L_soft + β·(WR_pair + λ_WR·WR_triple + LTR_pair + λ_LTR·LTR_triple) [ours where it collects].
+    """(1-α)·CE + α·L_soft + β·(WR_pair + λ_WR·WR_triple + μ·(LTR_pair + λ_LTR·LTR_triple)) [ours where it collects].
 
     Only Gram matrices are compared, so the student may have any width, depth and number of heads.
+    docs/methods.md says which weights are the release's.
 
     alpha, temperature     : of the two logit terms, as in `KD`
     beta                   : weight of the relations beside the logit terms; 0 is vanilla KD
     wr, ltr                : "pair", "triple", "both" or None: word relation, layer transforming relation
     lambda_wr, lambda_ltr  : weight of the triples beside the pairs
+    ltr_weight             : μ, weight of the layer relations beside the word relations
     window                 : odd width of the neighbourhood of a word triple, None for the whole sentence
     relation, pair_match   : see `kdviz.losses.contextual.word_pair`
     triple_match           : "l2", "huber" or "l1"
@@ -36,6 +38,7 @@ class CKD(Method):
     ltr: str | None = "both"
     lambda_wr: float = 1.0
     lambda_ltr: float = 1.0
+    ltr_weight: float = 1.0
     window: int | None = 21
     relation: str = "cosine"
     pair_match: str = "kl"
@@ -51,8 +54,9 @@ class CKD(Method):
                 raise ValueError(f'{name}={getattr(self, name)!r}: choose "pair", "triple", "both" or None')
         if self.window is not None and (self.window < 3 or self.window % 2 == 0):
             raise ValueError(f"window={self.window}: must be odd and at least 3, or None for the whole sentence")
-        if self.beta < 0:
-            raise ValueError(f"beta={self.beta}: must be 0 or more")
+        for name in ("beta", "lambda_wr", "lambda_ltr", "ltr_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)}: must be 0 or more")
         if self.relation_epochs and not self.relation_fields:
             raise ValueError(
                 f"relation_epochs={self.relation_epochs} but wr and ltr are None: there is nothing to train"
@@ -100,8 +104,8 @@ class CKD(Method):
         for part in PARTS[self.ltr]:
             grams = student["layer_gram"], teacher["layer_gram"], mask
             if part == "pair":
-                terms["layer_pair"] = contextual.layer_pair(*grams, **pair)
+                terms["layer_pair"] = self.ltr_weight * contextual.layer_pair(*grams, **pair)
             else:
                 angle = contextual.layer_angle(*grams, match=self.triple_match)
-                terms["layer_triple"] = self.lambda_ltr * angle
+                terms["layer_triple"] = self.ltr_weight * self.lambda_ltr * angle
         return terms

@@ -41,6 +41,8 @@ class _Layers(Method):
     def layer_map(self, teacher_layers, student_layers):
         return tuple(range(1, teacher_layers + 1)), tuple(range(1, student_layers + 1))
 
+    mix = staticmethod(mix_layers)
+
     def keep_attention(self, weights: Tensor, ctx) -> None:
         """Every so many steps the mean over the batch: run.records["attention"], (J, K) each."""
         if ctx.at.phase_step % max(1, ctx.at.phase_steps // FRAMES) == 0:
@@ -53,7 +55,8 @@ class UniversalKD(_Layers):
 
     z_T^k is what a probe on the teacher's layer k answers (fitted on the labels, then frozen [ours]), z_S^j what a
     probe on the student's layer j answers (trained beside the student, dropped before stage 2), both on the mean of
-    the real words; a_jk = softmax_k(z_S^j · z_T^k).
+    the real words; a_jk = softmax_k(z_S^j · z_T^k). All layers but the embedding are compared, the last among them;
+    the port in GLMKD compares intermediate layers only [ours].
 
     gamma        : γ
     use          : "layers": as above, for students of any depth, width and kind.
@@ -98,7 +101,7 @@ class UniversalKD(_Layers):
         if ctx.at.phase == "labels":
             return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
         answers = self.student_probes(student["mean"]) if self.use == "layers" else student["logits"][:, None]
-        weights, targets = mix_layers(answers, self.teacher_probes(teacher["mean"]))
+        weights, targets = self.mix(answers, self.teacher_probes(teacher["mean"]))
         self.keep_attention(weights, ctx)
         layers = sum(logits.soft_kl(answers[:, j], targets[:, j]) for j in range(answers.shape[1]))
         soft = logits.soft_kl(student["logits"], teacher["logits"], self.temperature)
@@ -137,7 +140,7 @@ class ALPKD(_Layers):
 
     def loss(self, student, teacher, batch, ctx):
         own = student["cls"] if self.projection is None else self.projection(student["cls"])
-        weights, targets = mix_layers(own, teacher["cls"])
+        weights, targets = self.mix(own, teacher["cls"])
         self.keep_attention(weights, ctx)
         states = F.mse_loss(own, targets, reduction="none").mean((0, 2)).sum()
         return mixed_terms(student, teacher, batch, self.alpha, self.temperature) | {"layers": self.beta * states}

@@ -24,8 +24,8 @@ POSITIONS = 512
 def build_student(
     task: Task,
     layers: int = 2,
-    hidden: int = 128,
-    heads: int = 4,
+    hidden: int | None = None,
+    heads: int | None = None,
     intermediate: int | None = None,
     vocabulary: str = "task",
     init_from: Model | None = None,
@@ -35,6 +35,7 @@ def build_student(
 ) -> Model:
     """A new classifier for `task`, ready to be distilled: a BERT, unless `architecture` or `init_from` says otherwise.
 
+    hidden, heads : width and number of attention heads; those of `init_from`, or 128 and 4, when None
     intermediate : width of the feed-forward layers, 4 × hidden (or that of `init_from`) when None
     vocabulary   : ``"task"`` keeps embedding rows only for tokens that occur in the task's train, transfer and
                    dev texts, and for the special tokens. A word never seen there is read as [UNK], piece by piece:
@@ -54,6 +55,8 @@ def build_student(
         raise ValueError(f"a {architecture} has nothing of a BERT's to copy and no intermediate width: leave them out")
     if vocabulary not in ("task", "full"):
         raise ValueError(f'vocabulary={vocabulary!r}: choose "task" or "full"')
+    hidden = hidden if hidden is not None else 128 if init_from is None else init_from.width
+    heads = heads if heads is not None else 4 if init_from is None else init_from.heads or 1
     if min(layers, hidden, heads) < 1 or (architecture == "bert" and hidden % heads):
         shape = f"layers={layers}, hidden={hidden}, heads={heads}"
         raise ValueError(f"{shape}: all must be ≥ 1 and hidden a multiple of heads")

@@ -65,7 +65,7 @@ def test_ckd_without_relations_is_kd_step_for_step():
 
 @pytest.mark.parametrize("student", [tiny.student(), tiny.student(hidden=20, heads=5)], ids=["16x2", "20x5"])
 def test_ckd_weighs_its_four_relations(training, student):
-    method = kd.CKD(beta=3.0, lambda_wr=5.0, lambda_ltr=7.0, window=5)
+    method = kd.CKD(beta=3.0, lambda_wr=5.0, lambda_ltr=7.0, ltr_weight=0.5, window=5)
     run = training(method, student=student, cache=False)
     student.eval()
     batch = run.rows(range(10))
@@ -75,12 +75,43 @@ def test_ckd_weighs_its_four_relations(training, student):
     expected = {
         "word_pair": 3 * contextual.word_pair(*words),
         "word_triple": 15 * contextual.word_angle(*words, window=5),
-        "layer_pair": 3 * contextual.layer_pair(*layers),
-        "layer_triple": 21 * contextual.layer_angle(*layers),
+        "layer_pair": 1.5 * contextual.layer_pair(*layers),
+        "layer_triple": 10.5 * contextual.layer_angle(*layers),
     }
     for name, value in expected.items():
         torch.testing.assert_close(terms[name], value)
         assert value > 0
+
+
+def test_the_weights_of_the_release_can_be_reached(training):
+    """SST-2: KL without τ² + 100 pairs + 1000 triples of words + pairs and triples of layers; all times τ²."""
+    run = training(kd.CKD(), cache=False)
+    run.student.eval()
+    lengths = run.table.lengths[:12]
+    same = [row for row in range(12) if lengths[row] == lengths[0]]
+    batch, fields = run.rows(same), frozenset({"logits", "word_gram", "layer_gram"})
+    own, its = run.student_fields(batch, fields), run.teacher_fields(batch, fields)
+    n, depth = int(lengths[0]), own["word_gram"].shape[1]
+    method = kd.CKD(
+        alpha=1,
+        temperature=4,
+        window=None,
+        beta=1600 / n,
+        lambda_wr=10 * (n - 1) * (n - 2) / n,
+        ltr_weight=n / (100 * depth),
+        lambda_ltr=(depth - 1) * (depth - 2) / depth,
+    )
+    found = method.loss(own, its, batch, here(HERE))
+    words, layers = ((own[name], its[name], batch.attention_mask) for name in ("word_gram", "layer_gram"))
+    release = {"normalization": "release"}
+    expected = {
+        "logits": logits.soft_kl(own["logits"] / 4, its["logits"] / 4),
+        "word_pair": 100 * contextual.word_pair(*words, **release),
+        "word_triple": 1000 * contextual.word_angle(*words, **release),
+        "layer_pair": contextual.layer_pair(*layers, **release),
+        "layer_triple": contextual.layer_angle(*layers, **release),
+    }
+    torch.testing.assert_close(found, {name: 16 * value for name, value in expected.items()}, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("wr", [None, "pair", "triple", "both"])
@@ -115,6 +146,7 @@ def test_relations_alone_draw_the_student_to_the_teacher():
         ({"wr": "all"}, "wr='all'"),
         ({"window": 4}, "window=4"),
         ({"beta": -1}, "beta=-1"),
+        ({"ltr_weight": -1}, "ltr_weight=-1"),
         ({"alpha": 2}, "alpha=2"),
         ({"wr": None, "ltr": None, "relation_epochs": 1}, "nothing to train"),
         ({"temperature": 0}, "temperature=0"),
