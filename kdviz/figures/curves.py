@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import plotly.graph_objects as go
-from scipy import stats
 
-from kdviz.analysis import best_of
+from kdviz.analysis import best_of, half_width
 from kdviz.figures import parts, theme
 
 MOST_POINTS = 400  # of one curve
@@ -23,10 +22,10 @@ def curves(x, scores, *, title: str, x_title: str, y_title: str = "accuracy") ->
         values = np.atleast_2d(np.asarray(values, float))
         if values.shape[1] != len(x):
             raise ValueError(f"scores of {name!r} have shape {values.shape}; wanted are (seeds, {len(x)})")
-        mean, count = values.mean(0), len(values)
+        mean = values.mean(0)
         look = {"number": number, "shade": theme.shade(name, number), "marks": 9}
-        if count > 1:
-            half = stats.t.ppf(0.975, count - 1) * values.std(0, ddof=1) / np.sqrt(count)
+        if len(values) > 1:
+            half = [half_width(column) for column in values.T]
             look["error_y"] = {"type": "data", "array": theme.compact(half), "thickness": 1.2}
         parts.add_line(figure, list(x), mean, name, "%{x}: %{y:.3f}", **look)
         said.append(f"{name} is highest, {mean.max():.3f}, at {x[int(mean.argmax())]}")

@@ -263,6 +263,7 @@ def named_figures(bad) -> dict[str, list[go.Figure]]:
     f, line = kd.figures, np.linspace(0, 1, 4)
     lines = dict.fromkeys(bad, line)
     return {
+        "best_of_draws": [f.best_of_draws(lines)],
         "schedule": [f.schedule(line, lines, title=bad[0], x_title=bad[1], y_title=bad[2])],
         "growing_teacher": [f.growing_teacher([1, 2], [0.5, 1], line, [line, line], bad[:4])],
         "logit_path": [f.logit_path(line, line, {name: np.stack([line] * 4) for name in bad}, (0, 1), bad[:4])],
