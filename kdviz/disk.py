@@ -6,9 +6,12 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+MOST_WORDS = 400  # characters of another library's message
 
 
 def make_folder(path, fix: str = "name a folder that you can write to") -> Path:
@@ -50,6 +53,43 @@ def write_json(path: Path, content) -> None:
     """Write JSON, whole, its folder made when it is missing."""
     make_folder(path.parent)
     write_whole(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def write_sealed(path: Path, content: dict) -> None:
+    """Write a JSON object, whole, with a checksum of itself that `read_sealed` looks at."""
+    plain = json.loads(json.dumps(content))
+    write_whole(path, (json.dumps(plain | {"seal": _seal(plain)}, indent=1) + "\n").encode())
+
+
+def read_sealed(path: Path, fix: str) -> dict:
+    """What `write_sealed` wrote. FileNotFoundError or ValueError, naming the file and the fix."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; {fix}")
+    try:
+        content = json.loads(path.read_bytes())
+    except (RecursionError, ValueError) as error:
+        raise ValueError(f"{path} is damaged (it is no JSON: {words(error):.80}); {fix}") from error
+    if not isinstance(content, dict) or content.pop("seal", None) != _seal(content):
+        raise ValueError(f"{path} is damaged (its checksum is missing or wrong); {fix}")
+    return content
+
+
+def _seal(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def words(error: BaseException) -> str:
+    """An error of another library in one line of a length that one reads."""
+    text = " ".join(str(error).split()) or repr(error)
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)[:MOST_WORDS]
+
+
+def remove(path: Path) -> None:
+    """Delete a file, or a folder that stands in its place; nothing when it is not there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def file_sha256(path: Path) -> str:

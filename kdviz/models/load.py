@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification as AutoClassifier
 
+from kdviz.disk import words
 from kdviz.hub import quiet
 from kdviz.models.model import Model
 from kdviz.models.network import seeded
@@ -23,6 +24,7 @@ FAMILIES = (
     "RemBERT, data2vec, GPT-2, LLaMA, Qwen2"
 )
 OTHER_HEADS = {"multi_label_classification": "multi-label", "regression": "regression"}
+AGAIN = "download it, or save it, again"
 CLOSE = 1e-3  # of the largest number: how far padding and another kernel may move a hidden state or a probability
 
 
@@ -47,7 +49,7 @@ def load_folder(folder: Path, name: str, task=None) -> Model:
     if own:
         config.id2label = dict(enumerate(own))
     if task is not None and fits:
-        _reorder(network, own, task)
+        _reorder(network, own, task, name)
     elif task is not None:
         network, *_ = _load(AutoClassifier, folder, len(task.labels))
         warnings.warn(
@@ -70,22 +72,21 @@ def _load(build, folder: Path, classes: int | None = None) -> tuple[nn.Module, s
             if classes is not None:
                 config.num_labels = classes
             network, found = build.from_pretrained(str(folder), config=config, **options, **SAFE)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ValueError(f"the model in {folder} cannot be loaded: {error}") from error
-    except SafetensorError as error:
-        raise ValueError(f"the weights in {folder} are damaged ({error}); download or save them again") from error
+    except Exception as error:  # whatever another library's code may raise
+        what = "weights are damaged" if isinstance(error, SafetensorError) else "model cannot be read"
+        raise ValueError(f"{folder}: the {what} ({words(error)}); {AGAIN}") from error
     rows = {name: stored[0] for name, stored, _ in found["mismatched_keys"] if stored}
     lost = found["missing_keys"] | {name for name, *_ in found["mismatched_keys"]}
     inside = "" if network is network.base_model else network.base_model_prefix + "."
     if broken := sorted(name for name in lost if name.startswith(inside) and "pooler" not in name):
         raise ValueError(
-            f"the weights in {folder} lack {len(broken)} that a {config.model_type} of its config.json has, such as "
-            f"{broken[0]}: they do not belong together; download or save both again"
+            f"{folder}: the weights lack {len(broken)} that a {config.model_type} of its config.json has, such as "
+            f"{broken[0]}: they do not belong together; {AGAIN}"
         )
     return network, lost, rows
 
 
-def _reorder(network, own: tuple[str, ...], task) -> None:
+def _reorder(network, own: tuple[str, ...], task, name: str) -> None:
     """Permute the classifier so that class i is the task's label i, when the model names the same labels otherwise."""
     for spelled in (str, str.casefold):  # letter by letter first: "Pos" and "pos" may be two classes
         names, wanted = [spelled(label) for label in own], [spelled(label) for label in task.labels]
@@ -98,14 +99,14 @@ def _reorder(network, own: tuple[str, ...], task) -> None:
             break
     else:
         if names not in ([f"label_{first + place}" for place in range(len(own))] for first in (0, 1)):
-            raise other_labels(own, task)
+            raise other_labels(own, task, name)
     network.config.id2label = dict(enumerate(task.labels))
 
 
-def other_labels(own: tuple[str, ...], task) -> ValueError:
+def other_labels(own: tuple[str, ...], task, name: str) -> ValueError:
     """The error of a model whose classes have other names than the task's."""
     return ValueError(
-        f"the model's labels are {own}, task {task.name!r} has {task.labels}: they do not match. If the task's are "
+        f"the labels of {name!r} are {own}, task {task.name!r} has {task.labels}: they do not match. If the task's are "
         f"0, 1, … in this order, load it with labels={own}; else say what each means: labels={{{task.labels[0]!r}: …}}"
     )
 
@@ -122,7 +123,7 @@ def tried(network, tokenizer, **about) -> Model:
     except Exception as error:  # whatever another library's code may raise
         raise ValueError(
             f"{about['name']!r} is a model of the family {network.config.model_type}, which kdviz cannot run "
-            f"({type(error).__name__}: {error}); it runs {FAMILIES}, and others that read as these do"
+            f"({type(error).__name__}: {words(error)}); it runs {FAMILIES}, and others that read as these do"
         ) from error
 
 
@@ -137,6 +138,8 @@ def _try(model: Model) -> None:
     size = (2, model.layers + 1, real.shape[1], model.width)
     if tuple(out.hidden.shape) != size:
         raise ValueError(f"its hidden states are {tuple(out.hidden.shape)}, not {size}")
+    if not out.hidden.isfinite().all() or (out.logits is not None and not out.logits.isfinite().all()):
+        raise ValueError("its hidden states hold numbers that are NaN or infinite: look at its weights")
     alone = model(**{name: ids[1:, real[1]] for name, ids in given.items()}, want={"hidden"}).hidden[0]
     _same(out.hidden[1, :, real[1]], alone, "a padded text and the same text alone differ in their hidden states")
     if network.watched:

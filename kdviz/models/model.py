@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
-import json
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from kdviz.disk import check_file, make_folder, write_json, write_whole
+from kdviz.disk import check_file, make_folder, read_sealed, write_sealed, write_whole
 from kdviz.models.network import FIELDS, Module, Network, Outputs
 from kdviz.models.tokenizers import ids_of, is_packaged, load_tokenizer, tokenizer_sha256, unknown_id
 from kdviz.states import CHUNK, encode
@@ -177,7 +176,7 @@ class Model(Module):
             "tokenizer": where,
             "tokenizer_sha256": self.tokenizer_sha256,
         }
-        write_json(folder / "model.json", settings)
+        write_sealed(folder / "model.json", settings)
         for former in set(folder.glob(f"model-{'[0-9a-f]' * 12}.safetensors")) - {folder / weights}:
             former.unlink()  # and not the parts of another tool's weights, model-00001-of-00002.safetensors
         return folder
@@ -197,15 +196,12 @@ class Model(Module):
 
         path = Path(folder) / "model.json"
         again = "write it again with model.save(folder), or repeat the run that made it"
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing: no model was saved in {folder}; {again}")
-        try:
-            saved = {"layer_map": None, "shared": {}} | json.loads(path.read_text(encoding="utf-8"))
-            weights, expected = path.parent / saved["weights"], saved["weights_sha256"]
-            module, _, kind = NETWORKS[saved["kind"]].rpartition(".")
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is damaged ({error!r}); {again}") from error
-        check_file(weights, expected, again)
+        saved = read_sealed(path, again)
+        if saved["kind"] not in NETWORKS:
+            raise ValueError(f"{path} is of a network {saved['kind']!r} that this version has not; {again}")
+        module, _, kind = NETWORKS[saved["kind"]].rpartition(".")
+        weights = path.parent / saved["weights"]
+        check_file(weights, saved["weights_sha256"], again)
         tokenizer, where = None, saved["tokenizer"]
         if where is not None:
             tokenizer = load_tokenizer(None if where == "minilm" else path.parent / where)

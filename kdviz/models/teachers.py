@@ -10,7 +10,7 @@ import torch
 
 from kdviz.disk import check_file, file_sha256
 from kdviz.hub import cached_model, quiet
-from kdviz.models.load import SAFE, load_folder, other_labels
+from kdviz.models.load import AGAIN, SAFE, load_folder, other_labels
 from kdviz.models.model import Model
 from kdviz.models.network import seeded
 from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer, verified_folder
@@ -48,7 +48,7 @@ def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, che
         if (folder / "model.json").is_file() and not (folder / "config.json").is_file():
             model = Model.load(folder)  # of kdviz: a teacher of an assistant, say
             if task is not None and model.labels != task.labels:
-                raise other_labels(model.labels, task)
+                raise other_labels(model.labels, task, model.name)
             model.role = "teacher"
             return model
     _check_safetensors(folder, source)
@@ -57,7 +57,7 @@ def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, che
 
 def _check_safetensors(folder: Path, source) -> None:
     if not (folder / "config.json").is_file():
-        raise FileNotFoundError(f"{folder} holds no model: config.json is missing")
+        raise FileNotFoundError(f"{folder} holds no model: config.json is missing; {AGAIN}")
     if not any(folder.glob("*.safetensors")):
         raise FileNotFoundError(
             f"{source} has no safetensors weights in {folder} and kdviz reads nothing else (a pickle can run code); "

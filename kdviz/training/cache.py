@@ -175,7 +175,7 @@ def entries() -> list[dict]:
         for path in sorted(folder.glob("*.json")):
             try:
                 abouts.append(description(path))
-            except ValueError:
+            except (OSError, ValueError):
                 damaged.append(path.stem)
         found.append(
             {

@@ -5,7 +5,6 @@ A row holds one text without padding. Files open with ``datasets.Dataset.from_fi
 
 from __future__ import annotations
 
-import json
 import math
 import mmap
 import os
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from kdviz.disk import file_sha256, write_json
+from kdviz.disk import file_sha256, read_sealed, remove, write_sealed
 from kdviz.fields import FIELDS
 
 TYPES = {"float32": np.float32, "float16": np.float16}
@@ -29,12 +28,10 @@ def file_name(field: str, layers: tuple[int, ...]) -> str:
 
 
 def description(path: Path) -> dict:
-    """What a file of a cache holds, from the JSON beside it. ValueError when that is damaged."""
-    try:
-        about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        return about | {name: about[name] for name in ("field", "teacher", "texts", "shape", "sha256")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path.with_suffix('.json').name} cannot be read ({error!r:.80})") from error
+    """What a file of a cache holds, from the JSON beside it. FileNotFoundError or ValueError when that is damaged."""
+    return read_sealed(
+        path.with_suffix(".json"), f"remove {path.parent.name}, as in `kdviz cache rm {path.parent.name}`"
+    )
 
 
 @dataclass
@@ -58,9 +55,9 @@ class FieldFile:
             if file_sha256(path) != about["sha256"]:
                 raise ValueError("its checksum is wrong")
         except (OSError, ValueError) as error:
-            say(f"teacher cache: {path.name} is damaged, {error}; it is made again")
-            path.with_suffix(".json").unlink()
-            path.unlink(missing_ok=True)
+            say(f"teacher cache: {path.name} is damaged and made again ({error})")
+            remove(path.with_suffix(".json"))
+            remove(path)
             return None
         with open(path, "rb") as file:
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -151,7 +148,7 @@ class FieldWriter:
             "seconds": round(time.perf_counter() - started, 1),
         }
         os.replace(self.temporary, self.path)
-        write_json(self.path.with_suffix(".json"), about)  # comes last: a file without one does not count
+        write_sealed(self.path.with_suffix(".json"), about)  # comes last: a file without one does not count
 
     def drop(self) -> None:
         """Leave nothing half made behind; a file that was finished stays."""

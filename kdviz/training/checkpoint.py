@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 
 from kdviz.disk import make_folder, whole
 
-FORMAT = "kdviz-1"
+FORMAT = "kdviz-2"
 
 
 def save(path: Path, state: Any) -> None:
@@ -23,22 +24,41 @@ def save(path: Path, state: Any) -> None:
     make_folder(path.parent)
     with whole(path) as temporary:
         try:
-            save_file(tensors, temporary, metadata={"format": FORMAT, "tree": json.dumps(tree)})
+            about = {"format": FORMAT, "tree": json.dumps(tree)}
+            save_file(tensors, temporary, metadata=about | {"sha256": _digest(about["tree"], tensors)})
         except SafetensorError as error:  # a full disk, in its words
             raise OSError(error) from error
 
 
 def load(path: Path) -> Any:
-    """Read what `save` wrote, tensors on the CPU. ValueError when the file is not one of ours or is damaged."""
+    """Read what `save` wrote, tensors on the CPU.
+
+    Raises FileNotFoundError when there is no file, ValueError when it is not one of ours or is damaged.
+    """
+    fix = "remove its folder to run again"
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} is missing; {fix}")
     try:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged ({error}): remove it to start again") from error
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is damaged ({error}); {fix}") from error
     if about.get("format") != FORMAT:
-        raise ValueError(f"{path} is no checkpoint of this version (format {about.get('format')}, expected {FORMAT})")
+        found = f"format {about.get('format')!r:.20}, expected {FORMAT}"
+        raise ValueError(f"{path} is damaged, or of another version ({found}); {fix}")
+    if about.get("sha256") != _digest(about.get("tree", ""), tensors):
+        raise ValueError(f"{path} is damaged (its checksum is wrong); {fix}")
     return _put_tensors(json.loads(about["tree"]), tensors)
+
+
+def _digest(tree: str, tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 of a checkpoint's content: safetensors keeps none itself."""
+    digest = hashlib.sha256(tree.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _take_tensors(value, name, tensors):

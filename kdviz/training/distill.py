@@ -286,7 +286,7 @@ def _former(run: Context, signature, resume):
             raise ValueError(f"{run.folder} holds a run already: pass resume=True to go on with it, or another folder")
         return None, None
     if done.exists():
-        _same(read_description(done)["settings"], signature, run.folder)
+        _same(read_description(run.folder)["settings"], signature, run.folder)
         return Run.load(Path(run.folder)), None
     if not part.exists():
         return None, None

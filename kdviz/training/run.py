@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import torch
 
-from kdviz.disk import write_whole
+from kdviz.disk import check_file, file_sha256, read_sealed, write_sealed
 from kdviz.training import checkpoint
 from kdviz.training.snapshots import Snapshots
+
+FILES = ("tensors.safetensors", "student/model.json")  # what belongs to a run.json; the model names its own weights
+AGAIN = "so there is no finished run: remove its folder to run again"
 
 
 @dataclass
@@ -86,7 +88,7 @@ class Run:
                 ],
             },
         }
-        write_whole(folder / "run.json", json.dumps(about, indent=1).encode())
+        write_sealed(folder / "run.json", about | {"files": {name: file_sha256(folder / name) for name in FILES}})
         return folder
 
     @classmethod
@@ -94,15 +96,15 @@ class Run:
         """Read what `save` wrote. FileNotFoundError when the folder holds no finished run."""
         from kdviz.models.model import Model
 
-        path = Path(folder) / "run.json"
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing: no finished run in {folder}; see kd.distill(folder=…)")
-        about = read_description(path)
-        tensors = checkpoint.load(path.with_name("tensors.safetensors"))
+        folder = Path(folder)
+        about = read_description(folder)
+        for name, sha256 in about["files"].items():
+            check_file(folder / name, sha256, AGAIN)
+        tensors = checkpoint.load(folder / "tensors.safetensors")
         frames = tensors["snapshots"]
         return cls(
             label=about["label"],
-            student=Model.load(Path(folder) / "student"),
+            student=Model.load(folder / "student"),
             history=history_table([dict(zip(about["history"]["columns"], row)) for row in about["history"]["data"]]),
             chosen=about["chosen"],
             scores=about["scores"],
@@ -120,13 +122,9 @@ class Run:
         return f"{self.label}: {len(self.history):,} steps in {seconds:,.0f} s; accuracy {scored}"
 
 
-def read_description(path: Path) -> dict:
-    """The content of a ``run.json``. ValueError naming the file when it is damaged."""
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        return about | {name: about[name] for name in ("label", "settings", "info", "chosen", "scores", "history")}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error!r:.80}): remove its folder to run again") from error
+def read_description(folder: Path) -> dict:
+    """The content of a finished run's ``run.json``. FileNotFoundError or ValueError naming it."""
+    return read_sealed(folder / "run.json", AGAIN)
 
 
 def history_table(rows: list[dict]) -> pd.DataFrame:

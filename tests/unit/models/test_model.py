@@ -225,7 +225,7 @@ def test_an_interrupted_save_leaves_the_former_model(tmp_path, student, monkeypa
     def stop(path, data):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kdviz.models.model.write_json", stop)
+    monkeypatch.setattr("kdviz.models.model.write_sealed", stop)
     with pytest.raises(KeyboardInterrupt):
         student.save(tmp_path)
     assert Model.load(tmp_path).fingerprint() == before
