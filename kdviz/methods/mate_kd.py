@@ -42,7 +42,11 @@ class Writer(nn.Module):
 
 
 class Generator(Writer):
-    """A masked-word model made of a copy of `model`, whose own word table scores the words [ours]."""
+    """A masked-word model made of a copy of `model`, whose own word table scores the words [ours].
+
+    Scores are √d times the cosine of state and word vector, so that they differ by about 1 whatever network it is. With
+    inner products a new network writes one word everywhere, from the start and for good: no gradient comes back.
+    """
 
     def __init__(self, model, allowed: Tensor):
         super().__init__(allowed & readable(model))
@@ -50,7 +54,8 @@ class Generator(Writer):
 
     def scores(self, ids, mask, types, places, words):
         hidden = self.body(ids, mask, types, want={"hidden"}).hidden[:, -1][places]
-        return hidden @ self.body.network.embedding.weight[words if self.body.rows is None else self.body.rows[words]].T
+        table = self.body.network.embedding.weight[words if self.body.rows is None else self.body.rows[words]]
+        return hidden.shape[-1] ** 0.5 * F.normalize(hidden, dim=-1) @ F.normalize(table, dim=-1).T
 
 
 class MaskedWordGenerator(Writer):

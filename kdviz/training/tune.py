@@ -174,8 +174,8 @@ def _run(method, point, of_run, task, student, teacher, seed, settings) -> dict:
     start = student if isinstance(student, nn.Module) else student(seed)
     drawn = {name: point[name] for name in of_run}
     try:
-        how = {"seed": seed, "score": ("dev",), "progress": "off"} | drawn | settings
-        dev = distill(start, teacher, task, _made(method, point, of_run), **how).scores["dev"]["accuracy"]
+        how = {"seed": seed, "score": (), "progress": "off"} | drawn | settings
+        dev = distill(start, teacher, task, _made(method, point, of_run), **how).chosen["accuracy"]
     except FloatingPointError:
         dev = None
     return {"dev": dev, "seconds": round(time.process_time() - started, 1)}

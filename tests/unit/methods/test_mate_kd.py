@@ -187,6 +187,19 @@ def test_a_generator_that_writes_one_word_is_seen_to_have_collapsed():
     assert ctx.logged["distinct_words"] == 1 / int(places.sum()) < free
 
 
+@pytest.mark.parametrize("kind", ["bert", "cnn", "bilstm"])
+def test_no_generator_begins_collapsed(kind):
+    own = kd.build_student(tiny.task(), layers=1, hidden=64, heads=1, architecture=kind)
+    method = MateKD(mask_share=1.0, generator=own)
+    ctx, batch = stage(method)
+    tokenizer = ctx.student.tokenizer
+    places, words = method.places(batch, tokenizer), method.writer.allowed.nonzero().flatten()
+    masked = batch.input_ids.masked_fill(places, tokenizer.mask_token_id)
+    with torch.no_grad():
+        likely = method.writer(masked, batch.attention_mask, batch.token_type_ids, places, words).softmax(-1).amax(-1)
+    assert likely.max() < 0.5, "several words are likely, or no gradient comes back from the choice"
+
+
 def test_words_by_chance_are_drawn_evenly():
     method = MateKD(mask_share=1.0, generator="random")
     ctx, batch = stage(method)
