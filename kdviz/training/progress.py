@@ -68,30 +68,28 @@ class Progress:
             self._bar = None
         if self.mode != "notebook":
             return self.say(summary)
-        from IPython.display import HTML, display
+        from IPython.display import display
 
-        line = HTML(f"<p>{html.escape(summary)}</p>")
-        if self._handle is None:
-            display(line)
-        else:
-            self._handle.update(line)
+        self._show(f"<p>{html.escape(summary)}</p>")
         if figure is not None:
             display(figure)
         return None
 
     def _paint(self, at, history) -> None:
-        """One HTML output, updated in place: it draws within milliseconds and needs neither a widget nor a script."""
-        from IPython.display import HTML, display
-
         text = f"{self.title} · {at.phase} · step {at.step + 1:,} of {at.steps:,} · {self._note}"
         size = f'max="{at.steps}" value="{at.step + 1}"'
         bar = f'<progress {size} aria-label="training steps" style="width:100%"></progress>'
-        view = HTML(f"<div>{html.escape(text)}<br>{bar}{sketch(history.shown())}</div>")
-        if self._handle is None:
-            self._handle = display(view, display_id=True)
-        else:
-            self._handle.update(view)
+        self._show(f"<div>{html.escape(text)}<br>{bar}{sketch(history.shown())}</div>")
         self._painted = time.monotonic()
+
+    def _show(self, view: str) -> None:
+        """One HTML output, updated in place: it draws within milliseconds and needs neither a widget nor a script."""
+        from IPython.display import HTML, display
+
+        if self._handle is None:
+            self._handle = display(HTML(view), display_id=True)
+        else:
+            self._handle.update(HTML(view))
 
 
 def sketch(rows: list[dict]) -> str:

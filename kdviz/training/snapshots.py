@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-
 from kdviz.states import States, encode
 
 
@@ -23,15 +21,11 @@ class Snapshots:
 
     def take(self, student, step: int) -> None:
         """Add a frame; a second one of the same step replaces the first."""
-        was_training = student.training
-        student.eval()
-        states = encode(student, self.texts, max_length=self.max_length)
-        student.train(was_training)
         if self.steps and self.steps[-1] == step:
             self.steps.pop()
             self.states.pop()
         self.steps.append(step)
-        self.states.append(states)
+        self.states.append(encode(student, self.texts, max_length=self.max_length))
 
     def state(self) -> dict:
         frames = [{"hidden": one.hidden, "logits": one.logits} for one in self.states]
@@ -60,30 +54,15 @@ class Snapshots:
 
 
 def _to_dict(states: States) -> dict:
-    return {
-        "name": states.name,
-        "role": states.role,
-        "texts": list(states.texts),
-        "labels": list(states.labels),
-        "tokens": [list(tokens) for tokens in states.tokens],
-        "notes": list(states.notes),
-        "mask": states.mask.to(torch.uint8),
-        "hidden": states.hidden,
-        "logits": states.logits,
-        "layer_map": states.layer_map and [list(layers) for layers in states.layer_map],
-    }
+    """All but the attentions, which are not kept."""
+    return {name: value for name, value in vars(states).items() if name != "attentions"}
 
 
 def _from_dict(saved: dict) -> States:
-    return States(
-        name=saved["name"],
-        role=saved["role"],
-        texts=tuple(saved["texts"]),
-        labels=tuple(saved["labels"]),
-        tokens=tuple(tuple(tokens) for tokens in saved["tokens"]),
-        notes=tuple(saved["notes"]),
-        mask=saved["mask"].bool(),
-        hidden=saved["hidden"],
-        logits=saved["logits"],
-        layer_map=saved.get("layer_map") and tuple(map(tuple, saved["layer_map"])),
-    )
+    made = {name: _tuples(value) for name, value in saved.items()}
+    return States(**made | {"mask": saved["mask"].bool()})  # of 0 and 1 in runs of former versions
+
+
+def _tuples(value):
+    """The lists of a file as the tuples that they were."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
