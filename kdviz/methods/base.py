@@ -114,6 +114,7 @@ At = StepInfo  # a shorter name for lessons
 class Method:
     """Base of all methods: override `needs` and `loss`, and of the rest only what the paper asks for.
 
+    rows               : of a method of one phase: the texts that it trains on, see `Phase`
     needs              : teacher fields
     needs_live_teacher : hold the teacher in memory, for methods that show it text made on the fly. Fields of the
                          task's own rows still come from the cache
@@ -121,6 +122,7 @@ class Method:
                          later, of equal epochs the first), or the "last"
     """
 
+    rows: str = "all"
     needs: frozenset[str] = frozenset()
     needs_live_teacher: bool = False
     returns: str = "best"
@@ -132,7 +134,7 @@ class Method:
 
     def phases(self, epochs: int) -> list[Phase]:
         """How `epochs` are spent."""
-        return [Phase("distil", epochs)]
+        return [Phase("distil", epochs, rows=self.rows)]
 
     def layer_map(self, teacher_layers: int, student_layers: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Indices of the compared hidden states, (teacher's, student's); 0 is the embedding."""

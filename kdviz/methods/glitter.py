@@ -10,7 +10,7 @@ import torch
 
 from kdviz.data import augment
 from kdviz.losses import logits
-from kdviz.methods.base import Method, Phase
+from kdviz.methods.base import Method
 from kdviz.methods.kd import check_mixing
 
 SETUPS = ("kd", "consistency")
@@ -74,9 +74,6 @@ class Glitter(Method):
     @property
     def needs(self):
         return frozenset({"logits"}) if self.variant == "kd" else frozenset()
-
-    def phases(self, epochs):
-        return [Phase("distil", epochs, rows=self.rows)]
 
     def setup(self, ctx):
         """Make the pool. It depends on the texts and the seed alone, so the teacher's answers to it are cached."""

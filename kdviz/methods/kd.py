@@ -36,9 +36,6 @@ class KD(Method):
     def __post_init__(self):
         check_mixing(self.alpha, self.temperature)
 
-    def phases(self, epochs):
-        return [Phase("distil", epochs, rows=self.rows)]
-
     def loss(self, student, teacher, batch, ctx):
         return mixed_terms(student, teacher, batch, self.alpha, self.temperature)
 
@@ -56,9 +53,6 @@ class HardKD(Method):
 
     def __post_init__(self):
         check_mixing(self.alpha, 1.0)
-
-    def phases(self, epochs):
-        return [Phase("distil", epochs, rows=self.rows)]
 
     def loss(self, student, teacher, batch, ctx):
         answers = {"labels": (1 - self.alpha, batch.labels), "answers": (self.alpha, teacher["logits"].argmax(-1))}

@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from kdviz.losses import logits
 from kdviz.losses.logits import UNLABELLED
-from kdviz.methods.base import Method, Phase
+from kdviz.methods.base import Method
 
 SPLITS = ("train", "dev")
 TERMS = ("labels", "logits")
@@ -53,9 +53,6 @@ class RWKD(Method):
                 raise ValueError(f"{name}={getattr(self, name)}: must be positive")
         if self.meta not in SPLITS:
             raise ValueError(f"meta={self.meta!r}: choose among {', '.join(SPLITS)}; a test split is for the end")
-
-    def phases(self, epochs):
-        return [Phase("distil", epochs, rows=self.rows)]
 
     def loss(self, student, teacher, batch, ctx):
         return {

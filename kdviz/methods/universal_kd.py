@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kdviz.losses import features, logits
+from kdviz.losses import logits
 from kdviz.methods.annealing import label_phase, split_epochs
 from kdviz.methods.base import Method, Phase
+from kdviz.methods.baselines import projection
 from kdviz.methods.kd import check_mixing, mixed_terms
 from kdviz.models import probes
 
@@ -129,17 +130,11 @@ class ALPKD(_Layers):
         if not self.beta > 0:
             raise ValueError(f"beta={self.beta}: must be positive; without the states this is KD")
 
-    def phases(self, epochs):
-        return [Phase("distil", epochs, rows=self.rows)]
-
     def setup(self, ctx):
-        widths = ctx.student.width, ctx.teacher.width
-        self.projection = None
-        if widths[0] != widths[1]:
-            self.projection = ctx.add_module("projection", features.Projection(*widths))
+        self.projection = projection(ctx)
 
     def loss(self, student, teacher, batch, ctx):
-        own = student["cls"] if self.projection is None else self.projection(student["cls"])
+        own = self.projection(student["cls"])
         weights, targets = self.mix(own, teacher["cls"])
         self.keep_attention(weights, ctx)
         states = F.mse_loss(own, targets, reduction="none").mean((0, 2)).sum()

@@ -116,7 +116,7 @@ def test_alp_kd_trains_with_and_without_a_projection():
     assert run.history["layers"].iloc[-4:].mean() < run.history["layers"].iloc[:4].mean()
     same = ALPKD()
     tiny.distill(same, student=tiny.student(hidden=24, heads=4))
-    assert same.projection is None
+    assert isinstance(same.projection, torch.nn.Identity)
 
 
 def test_settings_that_cannot_be_are_refused():
