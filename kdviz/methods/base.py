@@ -22,6 +22,7 @@ docs/methods.md shows how the course's methods use the hooks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,14 @@ class Phase:
         if self.passes is not None and self.passes < 1:
             raise ValueError(f"phase {self.name!r}: passes={self.passes}, must be 1 or more, or None for no limit")
         fields.check((self.needs or frozenset()) | (self.student_needs or frozenset()), f"phase {self.name!r}")
+
+
+def stages(name: str, first: int, epochs: int, needs: frozenset[str], then: Callable[[int], Phase]) -> list[Phase]:
+    """A first phase on all text that reads only `needs`, then another one for the epochs that are left."""
+    if not 0 < first < epochs:
+        words = f"both phases need one or more, as with epochs={max(1, first) + 1}"
+        raise ValueError(f"{first} of {epochs} epochs for {name!r} leave {epochs - first}: {words}")
+    return [Phase(name, first, needs=needs, student_needs=needs), then(epochs - first)]
 
 
 @dataclass(frozen=True)

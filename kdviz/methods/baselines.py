@@ -12,7 +12,7 @@ from torch import nn
 
 from kdviz.losses import features, logits
 from kdviz.methods.annealing import label_phase
-from kdviz.methods.base import Method, Phase
+from kdviz.methods.base import Method, Phase, stages
 from kdviz.methods.kd import KD, check_mixing, mixed_terms
 
 
@@ -36,13 +36,6 @@ def check_heads(heads: str, ctx=None) -> None:
 def maps(x, heads: str):
     """(B, M, h, n, n) -> the same, or (B, M, 1, n, n) averaged over heads."""
     return x if heads == "same" else x.mean(2, keepdim=True)
-
-
-def stages(first: str, first_epochs: int, epochs: int, needs: frozenset, second: Phase) -> list[Phase]:
-    """A first phase on all text that reads only `needs`, then `second` for the epochs that are left."""
-    if not 0 < first_epochs < epochs:
-        raise ValueError(f"{first_epochs} of {epochs} epochs for {first!r}: both phases need at least one")
-    return [Phase(first, first_epochs, needs=needs, student_needs=needs), second]
 
 
 @dataclass
@@ -101,7 +94,7 @@ class TinyBERT(Method):
 
     def phases(self, epochs):
         first = max(1, 2 * epochs // 3) if self.layer_epochs is None else self.layer_epochs
-        last = Phase("logits", epochs - first, needs=frozenset({"logits"}))
+        last = lambda left: Phase("logits", left, needs=frozenset({"logits"}))
         return stages("layers", first, epochs, frozenset({"hidden", "scores"}), last)
 
     def loss(self, student, teacher, batch, ctx):
@@ -206,9 +199,9 @@ class MiniLM(Method):
     def phases(self, epochs):
         first = max(1, epochs // 2) if self.relation_epochs is None else self.relation_epochs
         answers = frozenset({"logits"})
-        last = label_phase(epochs - first, self.relation_epochs, answers, restart="last")
+        last = lambda left: label_phase(left, self.relation_epochs, answers, restart="last")
         if self.then == "KD":
-            last = Phase("distil", epochs - first, needs=answers)
+            last = lambda left: Phase("distil", left, needs=answers)
         return stages("relations", first, epochs, self.relation_fields, last)
 
     def loss(self, student, teacher, batch, ctx):

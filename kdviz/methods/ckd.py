@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kdviz.losses import contextual
-from kdviz.methods.base import Method, Phase
+from kdviz.methods.base import Method, Phase, stages
 from kdviz.methods.kd import check_mixing, mixed_terms
 
 PARTS = {None: (), "pair": ("pair",), "triple": ("triple",), "both": ("pair", "triple")}
@@ -72,14 +72,10 @@ class CKD(Method):
         return (self.relation_fields if self.beta else frozenset()) | {"logits"}
 
     def phases(self, epochs):
-        first = self.relation_epochs
-        if first and first >= epochs:
-            raise ValueError(
-                f"relation_epochs={first} leaves nothing of {epochs} epochs: pass epochs={first + 1} or more"
-            )
-        fields = self.relation_fields
-        relations = [Phase("relations", first, needs=fields, student_needs=fields)] if first else []
-        return [*relations, Phase("distil", epochs - first, rows=self.rows)]
+        last = lambda left: Phase("distil", left, rows=self.rows)
+        if not self.relation_epochs:
+            return [last(epochs)]
+        return stages("relations", self.relation_epochs, epochs, self.relation_fields, last)
 
     def loss(self, student, teacher, batch, ctx):
         if ctx.at.phase == "relations":

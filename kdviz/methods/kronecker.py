@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kdviz.losses import features, logits
-from kdviz.methods.base import Method, Phase
+from kdviz.methods.base import Method, Phase, stages
 
 
 @dataclass
@@ -44,14 +44,11 @@ class KroneckerBERT(Method):
         return (self.inner_fields if self.inner or self.general_epochs else frozenset()) | {"logits"}
 
     def phases(self, epochs):
-        first = self.general_epochs
-        if first and first >= epochs:
-            raise ValueError(
-                f"general_epochs={first} leaves nothing of {epochs} epochs: pass epochs={first + 1} or more"
-            )
-        general = [Phase("general", first, needs=self.inner_fields, student_needs=self.inner_fields)] if first else []
-        task_needs = (self.inner_fields if self.inner else frozenset()) | {"logits"}
-        return [*general, Phase("task", epochs - first, rows=self.rows, needs=task_needs)]
+        needs = (self.inner_fields if self.inner else frozenset()) | {"logits"}
+        last = lambda left: Phase("task", left, rows=self.rows, needs=needs)
+        if not self.general_epochs:
+            return [last(epochs)]
+        return stages("general", self.general_epochs, epochs, self.inner_fields, last)
 
     def layer_map(self, teacher_layers, student_layers):
         if teacher_layers != student_layers:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from kdviz.losses import logits
-from kdviz.methods.base import Method, Phase
+from kdviz.methods.base import Method, Phase, stages
 
 HIDDEN_SHARE, MASKED, RANDOM = 0.15, 0.8, 0.1  # of the tokens; of those: shown as [MASK], as any token, else as it is
 
@@ -41,13 +41,7 @@ class PD(Method):
 
     def phases(self, epochs):
         first = max(1, epochs // 2) if self.reading_epochs is None else self.reading_epochs
-        if not 0 < first < epochs:
-            raise ValueError(f"reading_epochs={first} of {epochs} epochs: both phases need at least one")
-        nothing = frozenset()
-        return [
-            Phase("reading", first, needs=nothing, student_needs=nothing),
-            Phase("soft labels", epochs - first, rows=self.rows),
-        ]
+        return stages("reading", first, epochs, frozenset(), lambda left: Phase("soft labels", left, rows=self.rows))
 
     def setup(self, ctx):
         words = ctx.student.network.embedding.weight.shape[0]

@@ -158,7 +158,7 @@ def test_ckd_names_an_impossible_setting(settings, told):
 
 
 def test_phases_name_an_impossible_setting():
-    with pytest.raises(ValueError, match="relation_epochs=3 leaves nothing of 3"):
+    with pytest.raises(ValueError, match="3 of 3 epochs for 'relations' leave 0: .* as with epochs=4"):
         kd.CKD(relation_epochs=3).phases(3)
     with pytest.raises(ValueError, match="rows='some'"):
         Phase("a", 1, rows="some")
