@@ -46,6 +46,19 @@ def macro_f1(guesses, labels) -> float:
     return float(f1_score(labels, guesses, average="macro"))
 
 
+def of_score(spread: str | None, score: float, count: int, level: float = 0.95) -> tuple[float, float]:
+    """Interval of one run's score on `count` rows: of a "share" Wilson's, of a "correlation" Fisher's, else NaN."""
+    from scipy import stats
+
+    if spread == "share":
+        return wilson(score, count, level)
+    if spread != "correlation" or count < 4:
+        return float("nan"), float("nan")
+    half = stats.norm.ppf((1 + level) / 2) / (count - 3) ** 0.5
+    middle = np.arctanh(np.clip(score, -1 + 1e-12, 1 - 1e-12))
+    return float(np.tanh(middle - half)), float(np.tanh(middle + half))
+
+
 def p_value(differences) -> float:
     """Two-sided p-value of "the mean of these paired differences is 0" (Student's t)."""
     from scipy import stats
@@ -77,9 +90,11 @@ class Comparison:
 
     table : one row per method and split with mean, low, high (95 %), sd and runs, the number of seeds. Of paired
         differences the columns also hold the baseline, p (corrected but for the primary row) and the verdict.
+    score : what is compared
     """
 
     table: pd.DataFrame
+    score: str = "accuracy"
 
     def plot(self, split: str | None = None):
         """Dots with intervals, a plotly figure of one split (test, where there is one); of paired differences a forest.
@@ -92,7 +107,7 @@ class Comparison:
         split = split or ("test" if "test" in known else known[0])
         if split not in known:
             raise ValueError(f"no run was scored on {split!r}; choose among {', '.join(known)}")
-        return comparison_figure(self.table, split)
+        return comparison_figure(self.table, split, self.score)
 
     def _repr_html_(self) -> str:
         return self.table.to_html(index=False, float_format="{:.3f}".format)
@@ -101,13 +116,13 @@ class Comparison:
         return self.table.to_string(index=False, float_format="{:.3f}".format)
 
 
-def compare(runs, score: str = "accuracy", *, paired: str | None = None, **of_pairs) -> Comparison:
+def compare(runs, score: str | None = None, *, paired: str | None = None, **of_pairs) -> Comparison:
     """Average the runs of each label over seeds; or compare each label with a baseline, seed by seed.
 
     Parameters
     ----------
     runs : what `distill` returned, or rows of a recorded table (`kd.recorded`) of one task and one share of labels
-    score : of runs; recorded rows hold accuracies
+    score : of runs, None for the one that their task is judged by; recorded rows hold accuracies
     paired : name of the baseline, for a table of differences
     of_pairs : then also `split`, `primary`, `margin`, `better`, see `differences`
 
@@ -124,21 +139,24 @@ def compare(runs, score: str = "accuracy", *, paired: str | None = None, **of_pa
     """
     of_runs = not isinstance(runs, pd.DataFrame)
     runs = list(runs) if of_runs else runs
+    if of_runs and runs and score is None:
+        score = runs[0].primary
     rows = _rows_of(runs, score) if of_runs else runs
     _check(rows)
+    score = score or "accuracy"
     if paired is not None:
-        return Comparison(differences(rows, paired, **of_pairs))
+        return Comparison(differences(rows, paired, **of_pairs), score)
     found = []
     for label, group in rows.groupby("method", sort=False):
         for split in group.columns.drop(["method", "task", "seed"]) if of_runs else [x for x in SCORED if x in group]:
             if values := group[split].dropna().tolist():  # rows may have been recorded before this split was
                 found.append({"method": label, "split": split} | _summary(values))
     table = pd.DataFrame(found)
-    for run in runs if of_runs and score == "accuracy" else []:
+    for run in runs if of_runs and score == runs[0].primary else []:
         for split, own in run.scores.items():
             alone = (table["method"] == run.label) & (table["split"] == split) & (table["runs"] == 1)
             table.loc[alone, ["low", "high"]] = own["low"], own["high"]
-    return Comparison(table)
+    return Comparison(table, score)
 
 
 def differences(

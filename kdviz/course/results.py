@@ -190,8 +190,8 @@ def run_one(experiment: Experiment) -> dict:
         trial |= {f"drawn_{name}": json.dumps(getattr(experiment, name)) for name in ("made_by", "settings")}
     return {
         **{key: getattr(experiment, key) for key in ("table", *keys(experiment.table))},
-        "dev": run.chosen["accuracy"],
-        **{split: scores["accuracy"] for split, scores in run.scores.items()},
+        "dev": run.chosen[run.primary],
+        **{split: scores[run.primary] for split, scores in run.scores.items()},
         **trial,
         "steps": len(run.history),
         "weights": sum(p.numel() for p in run.student.parameters()),

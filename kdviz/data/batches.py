@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from kdviz.losses.logits import UNLABELLED
+from kdviz.data.kinds import CLASSIFICATION, Kind
 from kdviz.states import text_to_ids
 
 POOL = 50  # batches that are sorted by length together: little padding, and still well mixed
@@ -38,16 +38,16 @@ class Rows:
     Attributes
     ----------
     input_ids, token_type_ids : list of (n,) integer arrays, one per row
-    labels : (N,) class indices, -100 for no label
+    labels : (N,) as the task's kind has them
     lengths : (N,) numbers of tokens
     """
 
-    def __init__(self, tokenizer, max_length: int = 128):
-        self.tokenizer, self.max_length = tokenizer, max_length
+    def __init__(self, tokenizer, max_length: int = 128, kind: Kind = CLASSIFICATION):
+        self.tokenizer, self.max_length, self.kind = tokenizer, max_length, kind
         self.pad_id = getattr(tokenizer, "pad_token_id", None) or 0
         self.input_ids: list[np.ndarray] = []
         self.token_type_ids: list[np.ndarray] = []
-        self.labels = self.lengths = np.zeros(0, np.int64)
+        self.labels, self.lengths = kind.unlabelled(0), np.zeros(0, np.int64)
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -64,10 +64,10 @@ class Rows:
             encoding = text_to_ids(self.tokenizer, dataset["text"][:], pairs, **options)
             ids = [np.asarray(row, np.int64) for row in encoding["input_ids"]]
             types = [np.asarray(row, np.int64) for row in encoding.get("token_type_ids", map(np.zeros_like, ids))]
-        labels = dataset["label"][:] if "label" in names else np.full(len(ids), UNLABELLED)
+        labels = dataset["label"][:] if "label" in names else self.kind.unlabelled(len(ids))
         self.input_ids += ids
         self.token_type_ids += types
-        self.labels = np.concatenate([self.labels, np.asarray(labels, np.int64)])
+        self.labels = np.concatenate([self.labels, np.asarray(labels, self.labels.dtype)])
         self.lengths = np.concatenate([self.lengths, np.array([len(row) for row in ids], np.int64)])
         return range(start, len(self))
 
@@ -86,7 +86,7 @@ class Rows:
 
     def members(self, which: str, first: int | None = None) -> np.ndarray:
         """Which of the first rows are "all", "labelled" or "unlabelled". Raises ValueError when there are none."""
-        labelled = self.labels[:first] != UNLABELLED
+        labelled = self.kind.known(self.labels[:first])
         chosen = {"all": np.ones_like(labelled), "labelled": labelled, "unlabelled": ~labelled}[which]
         if not chosen.any():
             raise ValueError(

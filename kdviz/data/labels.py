@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 
 import numpy as np
 
@@ -21,7 +22,7 @@ MOST_DIGITS = 30
 MOST_SHOWN = 10  # class names in a message
 CHOICE = 'Write one row for each choice: the text, the choice as text_b, "right" or "wrong" as label'
 # columns -> the kind of data that has them, and how it becomes texts with one class each
-KINDS = {
+OTHERS = {
     ("context", "question", "answers"): (
         "question answering",
         'Write pairs: the question as text, a sentence of the context as text_b, and "answered" or "not" as label',
@@ -70,10 +71,40 @@ def class_name(value) -> str:
         raise NoClass(f"the label {shown} is no class", fix)
     if number != number.to_integral_value():
         problem = f"the label {value} is a fraction: a score for each row is a task of regression"
-        raise NoClass(problem, 'Make classes of scores, such as "low" and "high", or write a name as a word ("v2.5")')
+        fix = 'Pass kind="regression", make classes such as "low" and "high", or write a name as a word ("v2.5")'
+        raise NoClass(problem, fix)
     if number < 0:
         raise NoClass(f"the label {value} is negative", "Count classes from 0; rows without a label go into transfer=…")
     return str(int(number))
+
+
+def values_of(table: Table, limits: Sequence[float] | None = None) -> list[float]:
+    """The number in each row's label, for a task of regression. Raises BadFile for what is no finite number.
+
+    limits : (lowest, highest) value that may be written, None for any
+    """
+    if "label" not in table.columns:
+        raise missing(table, "label")
+    if limits is not None and (len(limits) != 2 or not all(isinstance(end, int | float) for end in limits)):
+        raise ValueError(f"labels={limits!r}: of regression give the lowest and the highest value, as in (0, 5)")
+    made = []
+    for row, value in enumerate(table.columns["label"], start=1):
+        number = value.strip() if isinstance(value, str) else value
+        plain = not isinstance(value, str) or NUMBER.fullmatch(number)
+        kinds = (str, int, float, Decimal, np.number)
+        if (
+            not plain
+            or isinstance(value, (bool, np.bool_))
+            or not isinstance(value, kinds)
+            or not isfinite(float(number))
+        ):
+            fix = "Write a number in every row; rows without one go into transfer=…"
+            raise table.bad(f"the label {value!r:.40} is no number", fix, row, "label")
+        if limits is not None and not limits[0] <= float(number) <= limits[1]:
+            problem = f"the label {number} lies outside {limits[0]:g} to {limits[1]:g}"
+            raise table.bad(problem, "Correct it, or widen labels=", row, "label")
+        made.append(float(number))
+    return made
 
 
 @dataclass(frozen=True)
@@ -171,7 +202,7 @@ def _is_number(name: str) -> bool:
 
 def other_kind(columns) -> tuple[str, str] | None:
     """The problem and the fix, when columns of these names are those of another kind of data."""
-    for needed, (kind, fix) in KINDS.items():
+    for needed, (kind, fix) in OTHERS.items():
         if set(needed) <= set(columns):
             return f"the columns {', '.join(needed)} are those of {kind}, not of texts and classes", fix
     return None

@@ -11,11 +11,11 @@ import datasets
 
 from kdviz.data import images
 from kdviz.data.files import TEXTS, BadFile, Table, again, read, read_parts, read_table
-from kdviz.data.labels import classes_of, missing, other_kind
+from kdviz.data.kinds import REGRESSION, Kind, kind_of
+from kdviz.data.labels import classes_of, missing, other_kind, values_of
 from kdviz.data.real import PACKAGES, load_real
 from kdviz.data.stored import ENDINGS, cached_data, is_data
 from kdviz.data.task import SPLITS, Task, complete
-from kdviz.losses.logits import UNLABELLED
 from kdviz.paths import data_dir, restore
 
 EMBEDDED = {
@@ -34,7 +34,9 @@ GLUE_TEXTS = {
     "qqp": ("question1", "question2"),
     "qnli": ("question", "sentence"),
     "mnli": ("premise", "hypothesis"),
+    "stsb": ("sentence1", "sentence2"),
 }
+STSB = (0, 5)  # its lowest and highest score
 
 
 def load_task(
@@ -45,7 +47,8 @@ def load_task(
     test=None,
     transfer=None,
     columns: Mapping[str, str] | None = None,
-    labels: Sequence[str] | Mapping | None = None,
+    labels: Sequence | Mapping | None = None,
+    kind: str | None = None,
 ) -> Task:
     """A task by its name, or from data of yours.
 
@@ -59,7 +62,10 @@ def load_task(
         columns text[, text_b], label; transfer needs no label. The same rows mean the same in every format. Missing
         dev or test are split from train, and it is said.
     columns : what your data call these columns, as in ``{"text": "sentence1", "text_b": "sentence2"}``
-    labels : names for the classes 0, 1, …, as in ``("neg", "pos")``; or what a label says -> its name
+    labels : names for the classes 0, 1, …, as in ``("neg", "pos")``; or what a label says -> its name; of regression
+        the lowest and the highest value that a label may have, as in ``(0, 5)``
+    kind : what the labels of your data are: ``"classification"`` (the default), or ``"regression"``, a number in each
+        row
 
     Raises
     ------
@@ -79,11 +85,11 @@ def load_task(
     if name is None:
         if "train" not in sources:
             raise ValueError(f"data for {', '.join(sources)} but none to train on: pass train=…")
-        return _from_sources(sources, columns or {}, labels, notes=notes)
+        return _from_sources(sources, columns or {}, labels, kind_of(kind or "classification"), notes=notes)
     if not isinstance(name, str):
         raise TypeError(f"a {type(name).__name__} is no name of a task: pass it as train=…")
-    if (columns or labels) and name in {**EMBEDDED, **PACKAGES, **IMAGES}:
-        raise ValueError(f"columns= and labels= are for data of yours; {name!r} has its own")
+    if (columns or labels or kind) and name in {**EMBEDDED, **PACKAGES, **IMAGES}:
+        raise ValueError(f"columns=, labels= and kind= are for data of yours; {name!r} has its own")
     if name in EMBEDDED:
         return _embedded(name)
     if name in PACKAGES:
@@ -91,7 +97,7 @@ def load_task(
     if name in IMAGES:
         return IMAGES[name]()
     if is_data(name) or ("/" in name and not Path(name).exists() and Path(name).suffix not in ENDINGS):
-        return _of_hub(name, columns or {}, labels)
+        return _of_hub(name, columns or {}, labels, kind)
     known = ", ".join([*EMBEDDED, *PACKAGES, *IMAGES, "glue/<name>"])
     hub = 'name a data set of the hub ("owner/name")'
     raise ValueError(f"no task {name!r}: choose {known}, {hub}, pass data of yours (train=…, test=…), or a DatasetDict")
@@ -112,13 +118,15 @@ def _embedded(name: str) -> Task:
     return Task(name, EMBEDDED[name], splits, folder=folder)
 
 
-def _of_hub(name: str, columns: Mapping[str, str], labels) -> Task:
+def _of_hub(name: str, columns: Mapping[str, str], labels, kind: str | None) -> Task:
     if name.startswith("glue/"):
         if name[5:] not in GLUE_TEXTS:
             known = ", ".join(f"glue/{key}" for key in GLUE_TEXTS)
-            raise ValueError(f"no classification task {name!r}: choose {known}")
+            raise ValueError(f"no task {name!r}: choose {known}")
         columns = columns or {text: own for text, own in zip(TEXTS, GLUE_TEXTS[name[5:]]) if own is not None}
-    label = columns.get("label", "label")
+    if name == "glue/stsb":
+        kind, labels = kind or "regression", labels or STSB
+    asked, label = kind_of(kind or "classification"), columns.get("label", "label")
 
     def check(card):  # before gigabytes of it are downloaded
         if not {columns.get("text", "text"), label} <= {*card.columns} and (problem := other_kind(card.columns)):
@@ -137,7 +145,7 @@ def _of_hub(name: str, columns: Mapping[str, str], labels) -> Task:
     splits, notes = _splits_of(tables, label, hidden=name.startswith("glue/"))
     if "train" not in splits:
         raise ValueError(f"{name!r} has no split to train on, only {', '.join(files)}: pass data sets, as in train=…")
-    return _from_sources(splits, columns, labels, name, notes)
+    return _from_sources(splits, columns, labels, asked, name, notes)
 
 
 def _splits_of(tables: dict[str, Table], label: str, hidden: bool = False) -> tuple[dict[str, Table], list[str]]:
@@ -168,7 +176,9 @@ def _splits_of(tables: dict[str, Table], label: str, hidden: bool = False) -> tu
     return splits, notes
 
 
-def _from_sources(sources: dict, columns: Mapping[str, str], labels, name: str | None = None, notes=()) -> Task:
+def _from_sources(
+    sources: dict, columns: Mapping[str, str], labels, kind: Kind, name: str | None = None, notes=()
+) -> Task:
     """Train comes first: it fixes columns and classes."""
     if unknown := set(columns) - {*TEXTS, "label"}:
         raise ValueError(f"columns= has the key {min(unknown)!r}: choose among text, text_b, label")
@@ -185,7 +195,9 @@ def _from_sources(sources: dict, columns: Mapping[str, str], labels, name: str |
                 raise missing(table, column)
         made = {column: table.texts(column) for column in texts}
         if split == "transfer":
-            made["label"] = [UNLABELLED] * len(table)
+            made["label"] = kind.unlabelled(len(table))
+        elif kind is REGRESSION:
+            made["label"] = values_of(table, labels)
         else:
             classes = classes_of(table, labels) if classes is None else classes
             made["label"] = classes.of(table)
@@ -194,4 +206,5 @@ def _from_sources(sources: dict, columns: Mapping[str, str], labels, name: str |
         name = Path(sources["train"]).stem if isinstance(sources["train"], (str, Path)) else "data"
     for note in notes:
         print(f"{name}: {note}")
-    return complete(Task(name, classes.names, splits, notes=tuple(notes)))
+    names = ("score",) if kind is REGRESSION else classes.names
+    return complete(Task(name, names, splits, notes=tuple(notes), kind=kind))

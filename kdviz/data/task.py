@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from kdviz.data.files import TEXTS
-from kdviz.losses.logits import UNLABELLED
+from kdviz.data.kinds import CLASSIFICATION, Kind
 
 SPLITS = ("train", "transfer", "dev", "test", "ood_lexicon", "ood_natural", "adversarial")
 HELD_OUT = 0.1  # share of train that becomes dev, or test, when there is none
@@ -21,10 +21,12 @@ MOST_SHOWN = 10  # class names in a note
 
 @dataclass(frozen=True)
 class Task:
-    """Texts to classify.
+    """Texts, and what is asked about them.
 
-    labels : class names; the column ``label`` holds indices into them, or -100 for "no label"
+    labels : class names, and the column ``label`` holds indices into them, or -100 for "no label"; of another kind as
+             `kdviz.data.kinds` says
     splits : name -> datasets.Dataset with columns text[, text_b], label and, in the embedded tasks, metadata
+    kind   : what kind of answer is asked for
     folder : where an embedded task is kept, else None
     notes  : what was done to the data on the way
     """
@@ -34,6 +36,7 @@ class Task:
     splits: dict[str, datasets.Dataset]
     folder: Path | None = None
     notes: tuple[str, ...] = ()
+    kind: Kind = CLASSIFICATION
 
     @property
     def pair(self) -> bool:
@@ -53,13 +56,13 @@ class Task:
         if not 0 < fraction <= 1:
             raise ValueError(f"fraction={fraction}: choose a share above 0 and up to 1")
         train = self["train"]
-        kept = stratified(train["label"][:], fraction * len(train), seed)
+        kept = stratified(self.kind.strata(train["label"][:]), fraction * len(train), seed)
         rest = np.setdiff1d(np.arange(len(train)), kept)
         if not len(rest):
             return self
         bare = train.select(rest).with_format("arrow")[:]  # not as Python objects: an image is thousands of numbers
         place = bare.schema.get_field_index("label")
-        bare = bare.set_column(place, "label", pa.array(np.full(len(rest), UNLABELLED), bare.schema.types[place]))
+        bare = bare.set_column(place, "label", pa.array(self.kind.unlabelled(len(rest)), bare.schema.types[place]))
         bare = datasets.Dataset(bare, info=train.info)
         transfer = datasets.concatenate_datasets([self.splits["transfer"], bare]) if "transfer" in self.splits else bare
         note = f"{len(kept):,} of {len(train):,} training rows keep their label (seed {seed})"
@@ -71,7 +74,9 @@ class Task:
         if rows < len(self.labels):
             raise ValueError(f"rows={rows}: take at least one row for each of the {len(self.labels)} labels")
         splits = {
-            name: split.select(stratified(split["label"][:], rows, seed)) if len(split) > rows else split
+            name: split.select(stratified(self.kind.strata(split["label"][:]), rows, seed))
+            if len(split) > rows
+            else split
             for name, split in self.splits.items()
         }
         return replace(self, splits=splits, notes=(*self.notes, f"at most {rows:,} rows of every split (seed {seed})"))
@@ -88,9 +93,10 @@ class Task:
         return digest.hexdigest()
 
     def __repr__(self) -> str:
-        kind = "images" if "input_ids" in self["train"].column_names else "pairs of texts" if self.pair else "texts"
+        what = "images" if "input_ids" in self["train"].column_names else "pairs of texts" if self.pair else "texts"
+        asked = f"labels {', '.join(self.labels)}" if self.kind is CLASSIFICATION else self.kind.name
         sizes = ", ".join(f"{name} {len(split):,}" for name, split in self.splits.items())
-        lines = [f"{self.name}: {kind}, labels {', '.join(self.labels)}", sizes, *self.notes]
+        lines = [f"{self.name}: {what}, {asked}", sizes, *self.notes]
         return "\n  ".join(lines)
 
 
@@ -104,14 +110,14 @@ def complete(task: Task) -> Task:
         if missing in splits:
             continue
         train = splits["train"]
-        taken = stratified(train["label"][:], HELD_OUT * len(train), seed=0, keep=1)
+        taken = stratified(task.kind.strata(train["label"][:]), HELD_OUT * len(train), seed=0, keep=1)
         if not len(taken):
             problem = f"{len(train)} training rows are too few to split {missing} off"
             raise ValueError(f"task {task.name!r}: {problem}; pass {missing}=…")
         splits[missing] = train.select(taken)
         splits["train"] = train.select(np.setdiff1d(np.arange(len(train)), taken))
         notes.append(f"no {missing} given: {len(taken):,} of {len(train):,} training rows became {missing}")
-    for name in ("train", "dev", "test"):
+    for name in ("train", "dev", "test") if task.kind is CLASSIFICATION else ():
         found = set(splits[name]["label"][:])
         lacking = [label for place, label in enumerate(task.labels) if place not in found]
         if lacking:

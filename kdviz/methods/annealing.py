@@ -31,6 +31,7 @@ class AnnealingKD(Method):
     label_epochs: int | None = None
     match: str = "mse"
     needs = frozenset({"logits"})
+    any_kind = True
 
     def __post_init__(self):
         if self.tau_max < 1:
@@ -44,9 +45,9 @@ class AnnealingKD(Method):
 
     def loss(self, student, teacher, batch, ctx):
         if ctx.at.phase == "labels":
-            return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
+            return {"labels": ctx.kind.hard(student["logits"], batch.labels)}
         target = phi(ctx.at, self.tau_max) * teacher["logits"]
-        match = logits.mse if self.match == "mse" else logits.soft_kl
+        match = logits.mse if self.match == "mse" else ctx.kind.soft
         return {"logits": match(student["logits"], target)}
 
 

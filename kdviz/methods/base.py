@@ -13,7 +13,7 @@ on all text and one for the labels:
 ...
 ...     def loss(self, student, teacher, batch, ctx):
 ...         if ctx.at.phase == "labels":
-...             return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
+...             return {"labels": ctx.kind.hard(student["logits"], batch.labels)}
 ...         return {"logits": logits.mse(student["logits"], teacher["logits"])}
 
 `kdviz.fields` lists the fields with their shapes, `kdviz.training.context` what hooks may ask of the run;
@@ -127,6 +127,8 @@ class Method:
     needs              : teacher fields
     needs_live_teacher : hold the teacher in memory, for methods that show it text made on the fly. Fields of the
                          task's own rows still come from the cache
+    any_kind           : reads labels and answers through ``ctx.kind`` alone, so it serves every kind of task
+                         (`kdviz.data.kinds`); another method is refused where the task is not classification
     returns            : which student is the result: the "best" on dev of all phases' epochs (of equal phases the
                          later, of equal epochs the first), or the "last"
     """
@@ -134,6 +136,7 @@ class Method:
     rows: str = "all"
     needs: frozenset[str] = frozenset()
     needs_live_teacher: bool = False
+    any_kind: bool = False
     returns: str = "best"
 
     @property

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from kdviz.data.kinds import CLASSIFICATION
 from kdviz.losses import features, logits
 from kdviz.methods.annealing import label_phase
 from kdviz.methods.base import Method, Phase, stages
@@ -69,7 +70,7 @@ class PKD(KD):
         self._project = projection(ctx)
 
     def loss(self, student, teacher, batch, ctx):
-        terms = mixed_terms(student, teacher, batch, self.alpha, self.temperature)
+        terms = mixed_terms(student, teacher, batch, ctx, self.alpha, self.temperature)
         return terms | {"cls": self.beta * features.pkd(self._project(student["cls"]), teacher["cls"])}
 
 
@@ -84,6 +85,7 @@ class TinyBERT(Method):
     temperature: float = 1.0
     heads: str = "same"
     needs = frozenset({"hidden", "scores", "logits"})
+    any_kind = True
 
     def __post_init__(self):
         check_heads(self.heads)
@@ -99,8 +101,8 @@ class TinyBERT(Method):
 
     def loss(self, student, teacher, batch, ctx):
         if ctx.at.phase == "logits":
-            soft = logits.soft_cross_entropy(student["logits"], teacher["logits"], self.temperature)
-            return {"logits": soft}
+            soft = logits.soft_cross_entropy if ctx.kind is CLASSIFICATION else ctx.kind.soft
+            return {"logits": soft(student["logits"], teacher["logits"], self.temperature)}
         mask, own, other = batch.attention_mask, student["hidden"], teacher["hidden"]
         pairs = maps(student["scores"], self.heads), maps(teacher["scores"], self.heads)
         return {
@@ -146,7 +148,7 @@ class MobileBERT(KD):
 
     def loss(self, student, teacher, batch, ctx):
         if ctx.at.phase == "distil":
-            return mixed_terms(student, teacher, batch, self.alpha, self.temperature)
+            return mixed_terms(student, teacher, batch, ctx, self.alpha, self.temperature)
         done, mask = ctx.at.index + 1, batch.attention_mask
         hidden = self._project(student["hidden"][:, 1 : done + 1]), teacher["hidden"][:, 1 : done + 1]
         attention = (maps(x["attentions"][:, :done], self.heads) for x in (student, teacher))
@@ -173,6 +175,7 @@ class MiniLM(Method):
     then: str = "labels"
     alpha: float = 0.5
     temperature: float = 4.0
+    any_kind = True
 
     def __post_init__(self):
         check_mixing(self.alpha, self.temperature)
@@ -206,9 +209,9 @@ class MiniLM(Method):
 
     def loss(self, student, teacher, batch, ctx):
         if ctx.at.phase == "labels":
-            return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
+            return {"labels": ctx.kind.hard(student["logits"], batch.labels)}
         if ctx.at.phase == "distil":
-            return mixed_terms(student, teacher, batch, self.alpha, self.temperature)
+            return mixed_terms(student, teacher, batch, ctx, self.alpha, self.temperature)
         mask, own, other = batch.attention_mask, student["qkv"], teacher["qkv"]
         if self.version == 2:
             return {"qkv": features.minilm_v2(own, other, mask, heads=self.relation_heads)}
@@ -229,7 +232,7 @@ class RKD(KD):
     needs = frozenset({"logits", "sentence"})
 
     def loss(self, student, teacher, batch, ctx):
-        terms = mixed_terms(student, teacher, batch, self.alpha, self.temperature)
+        terms = mixed_terms(student, teacher, batch, ctx, self.alpha, self.temperature)
         sentences = student["sentence"], teacher["sentence"]
         terms["distance"] = self.beta * features.rkd_distance(*sentences)
         return terms | {"angle": 2 * self.beta * features.rkd_angle(*sentences)}
@@ -243,6 +246,7 @@ class DistilBERT(Method):
 
     temperature: float = 2.0
     needs = frozenset({"logits", "last"})
+    any_kind = True
 
     def __post_init__(self):
         check_mixing(0.5, self.temperature)
@@ -253,7 +257,7 @@ class DistilBERT(Method):
     def loss(self, student, teacher, batch, ctx):
         own = self._project(student["last"])
         return {
-            "logits": 5 * logits.soft_kl(student["logits"], teacher["logits"], self.temperature),
-            "labels": 2 * logits.cross_entropy(student["logits"], batch.labels),
+            "logits": 5 * ctx.kind.soft(student["logits"], teacher["logits"], self.temperature),
+            "labels": 2 * ctx.kind.hard(student["logits"], batch.labels),
             "cosine": features.hidden_cosine(own, teacher["last"], batch.attention_mask),
         }

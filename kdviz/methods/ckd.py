@@ -46,6 +46,7 @@ class CKD(Method):
     relation_temperature: float = 1.0
     relation_epochs: int = 0
     rows: str = "all"
+    any_kind = True
 
     def __post_init__(self):
         check_mixing(self.alpha, self.temperature)
@@ -80,7 +81,7 @@ class CKD(Method):
     def loss(self, student, teacher, batch, ctx):
         if ctx.at.phase == "relations":
             return self.relation_terms(student, teacher, batch.attention_mask)
-        terms = mixed_terms(student, teacher, batch, self.alpha, self.temperature)
+        terms = mixed_terms(student, teacher, batch, ctx, self.alpha, self.temperature)
         if self.beta:
             relations = self.relation_terms(student, teacher, batch.attention_mask)
             terms |= {name: self.beta * term for name, term in relations.items()}

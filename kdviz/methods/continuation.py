@@ -36,6 +36,7 @@ class ContinuationKD(Method):
     label_epochs: int | None = None
     restart: str = "last"
     needs = frozenset({"logits"})
+    any_kind = True
 
     def __post_init__(self):
         if self.tau_max < 1:
@@ -56,7 +57,7 @@ class ContinuationKD(Method):
         psi = self.psi(ctx.at)
         terms = {}
         if psi > 0:
-            terms["labels"] = psi * logits.cross_entropy(student["logits"], batch.labels)
+            terms["labels"] = psi * ctx.kind.hard(student["logits"], batch.labels)
         if psi < 1:
             grown = phi(ctx.at, self.tau_max)
             distance = logits.mse(student["logits"], grown * teacher["logits"], reduction="none")

@@ -12,11 +12,13 @@ from kdviz.methods.base import Method, Phase
 class LabelsOnly(Method):
     """Cross-entropy on the labelled rows: the baseline that needs no teacher."""
 
+    any_kind = True
+
     def phases(self, epochs):
         return [Phase("labels", epochs, rows="labelled")]
 
     def loss(self, student, teacher, batch, ctx):
-        return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
+        return {"labels": ctx.kind.hard(student["logits"], batch.labels)}
 
 
 @dataclass
@@ -32,12 +34,13 @@ class KD(Method):
     temperature: float = 4.0
     rows: str = "all"
     needs = frozenset({"logits"})
+    any_kind = True
 
     def __post_init__(self):
         check_mixing(self.alpha, self.temperature)
 
     def loss(self, student, teacher, batch, ctx):
-        return mixed_terms(student, teacher, batch, self.alpha, self.temperature)
+        return mixed_terms(student, teacher, batch, ctx, self.alpha, self.temperature)
 
 
 @dataclass
@@ -63,13 +66,13 @@ class HardKD(Method):
         }
 
 
-def mixed_terms(student, teacher, batch, alpha, temperature):
+def mixed_terms(student, teacher, batch, ctx, alpha, temperature):
     """The two terms of vanilla KD; a term of weight 0 is left out."""
     terms = {}
     if alpha < 1:
-        terms["labels"] = (1 - alpha) * logits.cross_entropy(student["logits"], batch.labels)
+        terms["labels"] = (1 - alpha) * ctx.kind.hard(student["logits"], batch.labels)
     if alpha > 0:
-        terms["logits"] = alpha * logits.soft_kl(student["logits"], teacher["logits"], temperature)
+        terms["logits"] = alpha * ctx.kind.soft(student["logits"], teacher["logits"], temperature)
     return terms
 
 

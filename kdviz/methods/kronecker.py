@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kdviz.losses import features, logits
+from kdviz.losses import features
 from kdviz.methods.base import Method, Phase, stages
 
 
@@ -39,6 +39,8 @@ class KroneckerBERT(Method):
 
     inner_fields = frozenset({"hidden", "scores", "ffn"})
 
+    any_kind = True
+
     @property
     def needs(self):
         return (self.inner_fields if self.inner or self.general_epochs else frozenset()) | {"logits"}
@@ -68,6 +70,6 @@ class KroneckerBERT(Method):
                 "ffn": layers * features.hidden_mse(student["ffn"], teacher["ffn"], mask),
             }
         if ctx.at.phase == "task":
-            terms["logits"] = logits.soft_kl(student["logits"], teacher["logits"], self.temperature)
-            terms["labels"] = logits.cross_entropy(student["logits"], batch.labels)
+            terms["logits"] = ctx.kind.soft(student["logits"], teacher["logits"], self.temperature)
+            terms["labels"] = ctx.kind.hard(student["logits"], batch.labels)
         return terms

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from kdviz.losses import logits
 from kdviz.methods.base import Method, Phase, stages
 
 HIDDEN_SHARE, MASKED, RANDOM = 0.15, 0.8, 0.1  # of the tokens; of those: shown as [MASK], as any token, else as it is
@@ -38,6 +37,7 @@ class PD(Method):
     temperature: float = 1.0
     rows: str = "unlabelled"
     needs = frozenset({"logits"})
+    any_kind = True
 
     def phases(self, epochs):
         first = max(1, epochs // 2) if self.reading_epochs is None else self.reading_epochs
@@ -49,7 +49,7 @@ class PD(Method):
 
     def loss(self, student, teacher, batch, ctx):
         if ctx.at.phase != "reading":
-            return {"logits": logits.soft_kl(student["logits"], teacher["logits"], self.temperature)}
+            return {"logits": ctx.kind.soft(student["logits"], teacher["logits"], self.temperature)}
         model = ctx.student
         shown, hidden = mask_words(batch, model.tokenizer)
         last = ctx.student_fields(batch, frozenset({"last"}), input_ids=shown)["last"]

@@ -29,6 +29,7 @@ class ProKD(Method):
     annealed: bool = False
     label_epochs: int | None = None
     needs = frozenset({"logits"})
+    any_kind = True
     _task: object = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self):
@@ -68,7 +69,7 @@ class ProKD(Method):
 
     def loss(self, student, teacher, batch, ctx):
         if ctx.at.phase == "labels":
-            return {"labels": logits.cross_entropy(student["logits"], batch.labels)}
+            return {"labels": ctx.kind.hard(student["logits"], batch.labels)}
         return {"logits": logits.mse(student["logits"], self.phi(ctx.at.phase) * teacher["logits"])}
 
     def phi(self, phase: str) -> float:

@@ -14,8 +14,6 @@ from torch.autograd import forward_ad
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from kdviz.losses import logits
-from kdviz.losses.logits import UNLABELLED
 from kdviz.methods.base import Method
 
 SPLITS = ("train", "dev")
@@ -46,6 +44,7 @@ class RWKD(Method):
     floor: float = 1e-8
     rows: str = "all"
     needs = frozenset({"logits"})
+    any_kind = True
 
     def __post_init__(self):
         for name in ("temperature", "meta_size", "floor"):
@@ -56,14 +55,14 @@ class RWKD(Method):
 
     def loss(self, student, teacher, batch, ctx):
         return {
-            "labels": logits.cross_entropy(student["logits"], batch.labels, reduction="none"),
-            "logits": logits.soft_kl(student["logits"], teacher["logits"], self.temperature, reduction="none"),
+            "labels": ctx.kind.hard(student["logits"], batch.labels, reduction="none"),
+            "logits": ctx.kind.soft(student["logits"], teacher["logits"], self.temperature, reduction="none"),
         }
 
     def weights(self, losses, ctx):
         batch, meta = ctx.batch, ctx.sample(self.meta, self.meta_size)
         share = torch.ones(len(batch.index), device=batch.labels.device)
-        labelled = batch.labels != UNLABELLED
+        labelled = ctx.kind.known(batch.labels)
         if labelled.any():  # the others' share is known
             share[labelled] = self._shares(batch if labelled.all() else ctx.rows(batch.index[labelled]), meta, ctx)
         ctx.record("teacher_share", torch.stack([batch.index.to(share), share]))
@@ -74,7 +73,7 @@ class RWKD(Method):
         teacher = ctx.teacher_fields(batch, self.needs)
 
         def meta_loss(answer):
-            return logits.cross_entropy(answer(meta), meta.labels)
+            return ctx.kind.hard(answer(meta), meta.labels)
 
         def row_losses(answer):
             terms = self.loss({"logits": answer(batch)}, teacher, batch, ctx)

@@ -46,6 +46,7 @@ class SWA(Method):
 
     needs = property(lambda self: self.base.needs)
     needs_live_teacher = property(lambda self: self.base.needs_live_teacher)
+    any_kind = property(lambda self: self.base.any_kind)
     name = property(lambda self: f"{self.base.name} + SWA")
 
     def phases(self, epochs):

@@ -138,4 +138,4 @@ class ALPKD(_Layers):
         weights, targets = self.mix(own, teacher["cls"])
         self.keep_attention(weights, ctx)
         states = F.mse_loss(own, targets, reduction="none").mean((0, 2)).sum()
-        return mixed_terms(student, teacher, batch, self.alpha, self.temperature) | {"layers": self.beta * states}
+        return mixed_terms(student, teacher, batch, ctx, self.alpha, self.temperature) | {"layers": self.beta * states}

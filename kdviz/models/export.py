@@ -10,6 +10,7 @@ from pathlib import Path
 
 from torch import nn
 
+from kdviz.data.kinds import kind_of
 from kdviz.disk import make_folder, write_json
 
 
@@ -35,6 +36,7 @@ def save_pretrained(model, folder) -> Path:
         encoder.config.vocab_size, encoder.config.pad_token_id = len(table), tokenizer.pad_token_id
     if model.labels:
         encoder.config.id2label = dict(enumerate(model.labels))
+        encoder.config.problem_type = kind_of(model.task_kind).problem or encoder.config.problem_type
         encoder.config.label2id = {label: index for index, label in enumerate(model.labels)}
     folder = make_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder) as made:

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification as AutoClassifier
 
+from kdviz.data.kinds import CLASSIFICATION, KINDS
 from kdviz.disk import words
 from kdviz.hub import quiet
 from kdviz.models.model import Model
@@ -23,7 +24,6 @@ FAMILIES = (
     "BERT, RoBERTa, DistilBERT, ELECTRA, ALBERT, DeBERTa, XLM-R, MPNet, ModernBERT, CamemBERT, BigBird, Longformer, "
     "RemBERT, data2vec, GPT-2, LLaMA, Qwen2"
 )
-OTHER_HEADS = {"multi_label_classification": "multi-label", "regression": "regression"}
 AGAIN = "download it, or save it, again"
 CLOSE = 1e-3  # of the largest number: how far padding and another kernel may move a hidden state or a probability
 
@@ -40,16 +40,24 @@ def load_folder(folder: Path, name: str, task=None) -> Model:
     config = network.config
     own = () if lost else tuple(str(config.id2label[i]) for i in sorted(config.id2label))
     fits = own and (task is None or len(own) == len(task.labels))
-    kind = OTHER_HEADS.get(config.problem_type, "regression" if len(own) == 1 else None)
-    if fits and kind is not None:
+    kind, wanted = _kind(config, len(own)), None if task is None else task.kind.name
+    one_value = kind != "regression" or len(own) == 1
+    if fits and not (kind in KINDS and one_value and wanted in (None, kind)):
+        asked = (
+            f"kdviz knows {' and '.join(KINDS)} with one output"
+            if task is None or kind not in KINDS
+            else (f"the task {task.name!r} asks for {wanted}")
+        )
         raise ValueError(
-            f"{name!r} has a {kind} head (problem_type={config.problem_type!r}, {len(own)} outputs); kdviz distils "
-            "classifiers that give a text one of several classes: pick such a model, or load one without a classifier"
+            f"{name!r} has a {kind} head (problem_type={config.problem_type!r}, {len(own)} outputs); {asked}: "
+            "pick another model, or load one without a classifier"
         )
     if own:
         config.id2label = dict(enumerate(own))
-    if task is not None and fits:
+    if task is not None and fits and task.kind is CLASSIFICATION:
         _reorder(network, own, task, name)
+    elif task is not None and fits:
+        network.config.id2label = dict(enumerate(task.labels))
     elif task is not None:
         network, *_ = _load(AutoClassifier, folder, len(task.labels))
         warnings.warn(
@@ -59,8 +67,15 @@ def load_folder(folder: Path, name: str, task=None) -> Model:
         )
     elif not own:
         network, *_ = _load(AutoModel, folder)
-    labels = own if task is None else task.labels
-    return tried(network, load_tokenizer(folder), name=name, role="teacher", labels=labels)
+    labels, kind = (own, kind if own else "classification") if task is None else (task.labels, task.kind.name)
+    about = {"name": name, "role": "teacher", "labels": labels, "task_kind": kind}
+    return tried(network, load_tokenizer(folder), **about)
+
+
+def _kind(config, outputs: int) -> str:
+    """What kind of task the head of a model is for."""
+    said = {"multi_label_classification": "multi-label", "regression": "regression"}.get(config.problem_type)
+    return said or ("regression" if outputs == 1 else "classification")
 
 
 def _load(build, folder: Path, classes: int | None = None) -> tuple[nn.Module, set[str], dict[str, int]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from kdviz.data.kinds import kind_of
 from kdviz.disk import check_file, make_folder, read_sealed, write_sealed, write_whole
 from kdviz.models.network import FIELDS, Module, Network, Outputs
 from kdviz.models.tokenizers import ids_of, is_packaged, load_tokenizer, tokenizer_sha256, unknown_id
@@ -22,7 +23,7 @@ NETWORKS = {  # kind -> the class that runs it
     "cnn": "kdviz.models.recurrent.GatedCNN",
     "conv": "kdviz.models.convnet.ConvNet",
 }
-ABOUT = ("name", "role", "labels", "notes", "vocabulary", "layer_map")
+ABOUT = ("name", "role", "labels", "notes", "vocabulary", "layer_map", "task_kind")
 
 
 class Model(Module):
@@ -36,16 +37,27 @@ class Model(Module):
         outside are read as [UNK], so that one encoded batch serves a teacher and a pruned student.
     notes : facts a reader should see, such as how much of the vocabulary was kept
     layer_map : (the teacher's layers, this student's layers) that its training compared, or None
+    task_kind : name of the kind of task that its answers are for (`kdviz.data.kinds`)
     """
 
     def __init__(
-        self, network: Network, tokenizer, *, name, role="model", labels=(), vocabulary=None, notes=(), layer_map=None
+        self,
+        network: Network,
+        tokenizer,
+        *,
+        name,
+        role="model",
+        labels=(),
+        vocabulary=None,
+        notes=(),
+        layer_map=None,
+        task_kind="classification",
     ):
         super().__init__()
         self.network, self.tokenizer = network, tokenizer
         self.name, self.role = name, role
         self.labels, self.notes = tuple(labels), tuple(notes)
-        self.layer_map = layer_map and tuple(map(tuple, layer_map))
+        self.layer_map, self.task_kind = layer_map and tuple(map(tuple, layer_map)), task_kind
         self.layers, self.width, self.heads = network.layers, network.width, network.heads  # L, d, and h or None
         self.fields, self.max_length = network.fields, network.max_length
         self.vocabulary = None if vocabulary is None else tuple(int(i) for i in vocabulary)
@@ -116,6 +128,8 @@ class Model(Module):
     def predict(self, texts, max_length: int = 128):
         """What the model answers: a DataFrame with a row a text, its "text", "label" and "p(class)" of every class.
 
+        Of another kind of task its "text" and what the kind says (`kdviz.data.kinds`), of regression the "score".
+
         texts : a str; a (premise, hypothesis) tuple; or a list of either, read as `kd.encode` reads them
         Raises ValueError when the model has no classifier, and for what `kd.encode` refuses.
         """
@@ -125,10 +139,8 @@ class Model(Module):
             raise ValueError(self._refusal({"logits"}))
         items = texts if isinstance(texts, list) else [texts]
         parts = [encode(self, items[k : k + CHUNK], max_length=max_length) for k in range(0, len(items) or 1, CHUNK)]
-        shares = torch.cat([part.logits for part in parts]).softmax(-1)
-        names = [self.labels[index] for index in shares.argmax(-1).tolist()]
-        found = {"text": [text for part in parts for text in part.texts], "label": names}
-        return pd.DataFrame(found | {f"p({label})": shares[:, k].numpy() for k, label in enumerate(self.labels)})
+        said = kind_of(self.task_kind).said(torch.cat([part.logits for part in parts]), self.labels)
+        return pd.DataFrame({"text": [text for part in parts for text in part.texts]} | said)
 
     def save_pretrained(self, folder) -> Path:
         """Write an ordinary transformers folder, see `kdviz.models.export.save_pretrained`."""

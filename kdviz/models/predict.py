@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from kdviz.data.batches import Rows, encode_split
-from kdviz.losses.logits import UNLABELLED
 
 BATCH = 64
 
@@ -37,7 +36,7 @@ def predict(model, rows: Rows, accelerator=None) -> torch.Tensor:
 def accuracy(model, dataset) -> float:
     """Share of the labelled rows of a split that the model has right. Raises ValueError when none has a label."""
     rows = encode_split(dataset, model.tokenizer)
-    known = rows.labels != UNLABELLED
+    known = rows.kind.known(rows.labels)
     if not known.any():
         raise ValueError(f"none of these {len(rows)} rows has a label")
     return (predict(model, rows).argmax(-1).numpy() == rows.labels)[known].mean().item()

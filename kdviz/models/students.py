@@ -69,7 +69,14 @@ def build_student(
         ids = sorted({*ids, *range(init_from.network.shift)})
     words = ids_of(tokenizer) if ids is None else len(ids)
     pad = tokenizer.pad_token_id if ids is None else ids.index(tokenizer.pad_token_id)
-    about = {"name": "student", "role": "student", "labels": task.labels, "vocabulary": ids, "notes": notes}
+    about = {
+        "name": "student",
+        "role": "student",
+        "labels": task.labels,
+        "vocabulary": ids,
+        "notes": notes,
+        "task_kind": task.kind.name,
+    }
     if architecture != "bert":
         kind = BiLSTM if architecture == "bilstm" else GatedCNN
         sizes = {"words": words, "layers": layers, "width": hidden, "classes": len(task.labels), "pad": pad}
@@ -83,6 +90,8 @@ def build_student(
         "id2label": dict(enumerate(task.labels)),
         "label2id": {label: index for index, label in enumerate(task.labels)},
     }
+    if task.kind.problem is not None:
+        changes["problem_type"] = task.kind.problem
     if init_from is None:
         sizes = {"hidden_size": hidden, "num_attention_heads": heads, "intermediate_size": intermediate or 4 * hidden}
         config = AutoConfig.for_model("bert", max_position_embeddings=POSITIONS, **sizes, **changes)

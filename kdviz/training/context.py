@@ -13,7 +13,6 @@ from torch import nn
 from kdviz import fields
 from kdviz.data.batches import Batch
 from kdviz.fields import Fields
-from kdviz.losses.logits import UNLABELLED
 from kdviz.methods.base import Phase
 from kdviz.training.metrics import evaluate
 from kdviz.training.state import RunState
@@ -54,6 +53,11 @@ class Context(RunState):
         self.reader.forget()
         return self.table.add(dataset)
 
+    @property
+    def kind(self):
+        """The task's kind: its losses with the labels (`hard`) and with the teacher (`soft`)."""
+        return self.task.kind
+
     def rows(self, index) -> Batch:
         """The batch of these row numbers: train first, then transfer, then what add_rows added."""
         return self.table.batch(torch.as_tensor(index).cpu().numpy(), self.device)
@@ -64,7 +68,7 @@ class Context(RunState):
         if split not in tables:
             raise ValueError(f"cannot sample from {split!r}: choose train or dev (a test split is for the end)")
         table = tables[split]
-        labelled = np.flatnonzero(table.labels != UNLABELLED)
+        labelled = np.flatnonzero(table.kind.known(table.labels))
         step = 0 if self.at is None else self.at.step
         rng = np.random.default_rng([self.seed, step, zlib.crc32(split.encode())])
         return table.batch(rng.choice(labelled, min(size, len(labelled)), replace=False), self.device)
@@ -84,7 +88,7 @@ class Context(RunState):
         return self.reader.fields(batch, needs, self.layers(0, needs))
 
     def evaluate(self, model=None) -> dict[str, float]:
-        """Scores on dev (accuracy, loss, macro F1) of `model`, None for the student."""
+        """Scores on dev, those of the task's kind, of `model`, None for the student."""
         return evaluate(self.student if model is None else model, self.dev, self.accelerator)[0]
 
     def distill(self, name: str, student, method, *, teacher=None, task=None, epochs: int | None = None):

@@ -11,13 +11,15 @@ import platform
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from kdviz import fields
-from kdviz.analysis import wilson
-from kdviz.data.batches import UNLABELLED, Rows
+from kdviz.analysis import of_score
+from kdviz.data.batches import Rows
+from kdviz.data.kinds import CLASSIFICATION
 from kdviz.disk import make_folder
 from kdviz.methods.base import Method
 from kdviz.methods.kd import KD
@@ -204,7 +206,7 @@ def _scored(task, splits) -> list[str]:
     """The splits to score. Before anything is trained: KeyError or ValueError for one that is missing or unlabelled."""
     chosen = [name for name in task.splits if name not in SPLITS_OF_TRAINING] if splits is None else list(splits)
     for name in chosen:
-        if set(task[name]["label"][:]) <= {UNLABELLED}:
+        if not task.kind.known(np.asarray(task[name]["label"][:])).any():
             raise ValueError(
                 f"split {name!r} of task {task.name!r} has no labels to score: leave it out, as in score=()"
             )
@@ -215,19 +217,31 @@ def _score(run: Context, splits: list[str]):
     """The one look at the test splits."""
     scores, predictions = {}, {}
     for name in splits:
-        rows = Rows(run.table.tokenizer, run.settings.max_length)
+        rows = Rows(run.table.tokenizer, run.settings.max_length, run.task.kind)
         rows.add(run.task[name])
         found, logits = evaluate(run.student, rows, run.accelerator)
         labelled = len(rows.members("labelled"))
-        low, high = wilson(found["accuracy"], labelled)
+        low, high = of_score(run.task.kind.spread, found[run.task.kind.primary], labelled)
         scores[name] = found | {"rows": labelled, "low": low, "high": high}
-        predictions[name] = logits.argmax(-1)
+        predictions[name] = run.task.kind.answers(logits)
     return scores, predictions
 
 
 def _check(student, teacher, task, method):
     needs = frozenset(method.needs)
     fields.check(needs, method.name)
+    if not (method.any_kind or task.kind is CLASSIFICATION):
+        raise ValueError(
+            f"{method.name} is a method for classification, the task {task.name!r} is one of {task.kind.name}: "
+            "choose KD, CKD or another method whose any_kind is True"
+        )
+    for role, model in (("student", student), ("teacher", teacher)):
+        found = getattr(model, "task_kind", task.kind.name)
+        if getattr(model, "labels", None) and found != task.kind.name:
+            raise ValueError(
+                f"the {role} answers as in {found}, the task {task.name!r} is one of {task.kind.name}: "
+                f"load or build the {role} with this task"
+            )
     if teacher is None and (needs or method.needs_live_teacher):
         raise ValueError(f"{method.name} needs {', '.join(sorted(needs)) or 'a live teacher'}, but teacher is None")
     for split in ("train", "dev"):
@@ -269,6 +283,7 @@ def _signature(run: Context) -> dict:
         "method": run.method.describe(),
         **dataclasses.asdict(run.settings),
         "task": run.task.name,
+        "kind": run.task.kind.name,
         "rows": len(run.table),
         "data": run.table.fingerprint()[:16],
         "student": fingerprint(run.student)[:16],

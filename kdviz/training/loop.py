@@ -110,6 +110,7 @@ def score(run: Context) -> None:
     """Dev scores into the history; remember the best student of the phase (the first of equals)."""
     scores = run.evaluate()
     run.history.score(scores)
-    if scores["accuracy"] > run.best["accuracy"]:
-        run.best = {"accuracy": scores["accuracy"], "step": run.at.step, "weights": run.weights()}
+    score = scores[run.task.kind.primary]
+    if score > run.best["score"]:
+        run.best = {"score": score, "step": run.at.step, "weights": run.weights()}
     run.progress.epoch(run.at, scores, run.history)

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from safetensors.torch import save
 
-from kdviz.analysis import wilson
+from kdviz.analysis import of_score
 from kdviz.data.batches import Rows
 from kdviz.training.metrics import evaluate
 
@@ -36,7 +36,7 @@ def measure(models, texts, task=None, *, repeats: int = 20, max_length: int = 12
     DataFrame
         weights; megabytes (10⁶ bytes, as safetensors); ms_1, ms_32: milliseconds a batch of 1 and of 32 texts, median,
         and ms_1_spread, ms_32_spread from the first to the third quartile; tokens_per_second at 32, padding not
-        counted; accuracy, accuracy_low, accuracy_high (95 % interval)
+        counted; accuracy, accuracy_low, accuracy_high (95 % interval), or what the task's kind is judged by
 
     Raises
     ------
@@ -69,11 +69,11 @@ def measure(models, texts, task=None, *, repeats: int = 20, max_length: int = 12
             row |= {f"ms_{size}": middle, f"ms_{size}_spread": high - low}
         row["tokens_per_second"] = work[name][32].attention_mask.sum().item() / row["ms_32"] * 1000
         if task is not None:
-            table = Rows(model.tokenizer, max_length)
+            table, name_of_score = Rows(model.tokenizer, max_length, task.kind), task.kind.primary
             table.add(task["test"])
-            accuracy = evaluate(model, table)[0]["accuracy"]
-            bounds = wilson(accuracy, len(table.members("labelled")))
-            row |= dict(zip(("accuracy", "accuracy_low", "accuracy_high"), (accuracy, *bounds)))
+            score = evaluate(model, table)[0][name_of_score]
+            low, high = of_score(task.kind.spread, score, len(table.members("labelled")))
+            row |= {name_of_score: score, f"{name_of_score}_low": low, f"{name_of_score}_high": high}
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 

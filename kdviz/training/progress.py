@@ -52,7 +52,8 @@ class Progress:
             self._paint(at, history)
 
     def epoch(self, at, scores: dict[str, float], history) -> None:
-        self._note = f"dev accuracy {scores['accuracy']:.3f}"
+        name, score = next(iter(scores.items()))  # the primary one comes first
+        self._note = f"dev {name} {score:.3f}"
         if self.mode == "plain":
             loss = history.latest("loss")
             print(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from kdviz.data.kinds import kind_of
 from kdviz.disk import check_file, file_sha256, read_sealed, write_sealed
 from kdviz.training import checkpoint
 from kdviz.training.snapshots import Snapshots
@@ -23,11 +24,11 @@ class Run:
     label       : shown in tables and figures, the method's name unless you change it
     student     : the distilled model
     history     : one row a step: step, epoch, phase, lr, loss, its named terms, grad_norm; where an epoch ended also
-                  dev_accuracy, dev_loss, dev_macro_f1
-    chosen      : dev scores of `student` (accuracy, loss, macro_f1), and "step", the row of the history after which it
-                  stood; of a mean of students (SWA) the last
-    scores      : split -> accuracy, loss, macro_f1, rows with a label, low, high (95 % interval of the accuracy)
-    predictions : split -> (N,) predicted classes, in the split's order
+                  dev_accuracy, dev_loss, dev_macro_f1, or what else the task's kind is scored by
+    chosen      : dev scores of `student`, and "step", the row of the history after which it stood; of SWA the last
+    scores      : split -> accuracy, loss, macro_f1 (or those of the task's kind), rows with a label, low, high (95 %
+                  interval of the first)
+    predictions : split -> (N,) predicted classes or values, in the split's order
     records     : what the method kept for pictures: name -> [(step, tensor), …]
     snapshots   : the student's States on a few texts through training, or None
     settings    : method, its parameters, and everything else that defines the run
@@ -53,14 +54,19 @@ class Run:
         return self.scores["test"]
 
     @property
+    def primary(self) -> str:
+        """The score that the task is judged by: accuracy, of classification."""
+        return kind_of(self.settings.get("kind", "classification")).primary
+
+    @property
     def dev(self) -> pd.DataFrame:
         """The history's rows where an epoch ended; `chosen` says which of them is the student's."""
-        if "dev_accuracy" not in self.history:
+        if f"dev_{self.primary}" not in self.history:
             return self.history.iloc[:0]
-        return self.history[self.history["dev_accuracy"].notna()]
+        return self.history[self.history[f"dev_{self.primary}"].notna()]
 
     def plot(self):
-        """Loss terms and dev accuracy over the steps, phases marked: a plotly figure."""
+        """Loss terms and the dev score over the steps, phases marked: a plotly figure."""
         from kdviz.figures.runs import history_figure
 
         return history_figure(self.history, self.label)
@@ -116,10 +122,11 @@ class Run:
         )
 
     def __repr__(self) -> str:
-        parts = [f"{name} {s['accuracy']:.3f} [{s['low']:.3f}, {s['high']:.3f}]" for name, s in self.scores.items()]
+        what = self.primary
+        parts = [f"{name} {s[what]:.3f} [{s['low']:.3f}, {s['high']:.3f}]" for name, s in self.scores.items()]
         seconds = self.info.get("seconds", 0)
         scored = ", ".join(parts) or "not scored"
-        return f"{self.label}: {len(self.history):,} steps in {seconds:,.0f} s; accuracy {scored}"
+        return f"{self.label}: {len(self.history):,} steps in {seconds:,.0f} s; {what} {scored}"
 
 
 def read_description(folder: Path) -> dict:

@@ -16,7 +16,7 @@ from kdviz.training.snapshots import Snapshots
 
 TRAINING_SPLITS = ("train", "transfer")
 PRECISIONS = (None, "no", "bf16", "fp16")
-NONE_YET = {"accuracy": -1.0, "step": None, "weights": None}
+NONE_YET = {"score": -float("inf"), "step": None, "weights": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class RunState:
         self.folder = None if folder is None else Path(folder)
         self.seed, self.device = settings.seed, accelerator.device
         tokenizer = getattr(teacher if teacher is not None else student, "tokenizer", None)
-        self.table, self.dev = Rows(tokenizer, settings.max_length), Rows(tokenizer, settings.max_length)
+        self.table, self.dev = (Rows(tokenizer, settings.max_length, task.kind) for _ in range(2))
         for split in TRAINING_SPLITS:
             if split in task.splits:
                 self.table.add(task[split])
@@ -107,7 +107,7 @@ class RunState:
 
     def end_phase(self) -> None:
         """Set the phase's best student against that of the phases before it; of equals the later is kept."""
-        self.kept = max(self.best, self.kept, key=lambda one: one["accuracy"])  # max takes the first of equals
+        self.kept = max(self.best, self.kept, key=lambda one: one["score"])  # max takes the first of equals
         self.best = NONE_YET
 
     def step_info(self, index: int, phase: Phase, step: int, steps: int, first: int, total: int) -> StepInfo:

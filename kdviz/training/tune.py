@@ -57,7 +57,7 @@ class Tuning:
     """What `tune` found.
 
     label : the method's name
-    table : a row a run: draw, seed, the drawn settings, dev (accuracy of the returned student, NaN where it
+    table : a row a run: draw, seed, the drawn settings, dev (the score of the returned student, NaN where it
             diverged), seconds
     points : the settings of each draw
     """
@@ -68,7 +68,7 @@ class Tuning:
 
     @property
     def scores(self) -> pd.Series:
-        """Mean dev accuracy of each draw over its seeds; a draw that diverged counts as 0."""
+        """Mean dev score of each draw over its seeds; a draw that diverged counts as 0."""
         return self.table.assign(dev=self.table["dev"].fillna(0.0)).groupby("draw")["dev"].mean()
 
     @property
@@ -175,7 +175,7 @@ def _run(method, point, of_run, task, student, teacher, seed, settings) -> dict:
     drawn = {name: point[name] for name in of_run}
     try:
         how = {"seed": seed, "score": (), "progress": "off"} | drawn | settings
-        dev = distill(start, teacher, task, _made(method, point, of_run), **how).chosen["accuracy"]
+        dev = distill(start, teacher, task, _made(method, point, of_run), **how).chosen[task.kind.primary]
     except FloatingPointError:
         dev = None
     return {"dev": dev, "seconds": round(time.process_time() - started, 1)}

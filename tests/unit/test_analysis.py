@@ -81,6 +81,7 @@ def test_runs_and_recorded_rows_are_compared_alike():
     runs = [
         SimpleNamespace(
             label=label,
+            primary="accuracy",
             settings={"task": "reviews", "seed": seed},
             scores={"test": {"accuracy": value, "loss": 1 - value, "low": 0.1, "high": 0.9}},
         )

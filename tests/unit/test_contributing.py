@@ -22,11 +22,14 @@ def recipes() -> dict[str, list[tuple[str, str, str]]]:
     return {heading: blocks for heading, blocks in found.items() if blocks}
 
 
-def test_the_guide_has_a_recipe_for_a_method_and_for_a_figure():
-    assert list(recipes()) == ["Adding a method", "Adding a figure"]
+HEADINGS = ["Adding a method", "Adding a figure", "Adding a kind of task"]
 
 
-@pytest.mark.parametrize("heading", ["Adding a method", "Adding a figure"])
+def test_the_guide_has_a_recipe_for_a_method_a_figure_and_a_kind():
+    assert list(recipes()) == HEADINGS
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
 def test_who_follows_the_guide_gets_a_thing_that_works(heading, tmp_path):
     for folder in ("kdviz", "tests"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))

@@ -184,8 +184,22 @@ def test_glue_that_is_not_cached_is_refused_offline(glue):
         FileNotFoundError, match=r"'glue/rte' is not in the cache .* HF_HUB_OFFLINE.*kdviz prefetch glue/rte"
     ):
         kd.load_task("glue/rte")
-    with pytest.raises(ValueError, match="no classification task 'glue/stsb': choose glue/cola"):
-        kd.load_task("glue/stsb")
+    with pytest.raises(ValueError, match="no task 'glue/ax': choose glue/cola"):
+        kd.load_task("glue/ax")
+
+
+def test_stsb_is_regression(glue):
+    folder = next(glue.rglob("sst2")).with_name("stsb")
+    folder.mkdir()
+    for split, count in (("train", 40), ("validation", 20), ("test", 10)):
+        scores = [-1.0] * count if split == "test" else [place % 21 / 4 for place in range(count)]
+        texts = {name: [f"{name} {place}" for place in range(count)] for name in ("sentence1", "sentence2")}
+        whole = datasets.Dataset.from_dict(texts | {"label": scores, "idx": list(range(count))})
+        whole.to_parquet(folder / f"{split}-00000-of-00001.parquet")
+    task = kd.load_task("glue/stsb")
+    assert (task.kind.name, task.labels, task.pair) == ("regression", ("score",), True)
+    assert (len(task["test"]), max(task["test"]["label"])) == (20, 4.75)
+    assert kd.load_task("glue/stsb", kind="regression").fingerprint == task.fingerprint
 
 
 def test_a_damaged_glue_file_is_refused_by_name(glue):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import kdviz as kd
+from kdviz.data.kinds import CLASSIFICATION
 from kdviz.fields import FIELDS
 from kdviz.losses import contextual, features, logits
 from kdviz.methods.base import At, Phase
@@ -256,4 +257,4 @@ def test_an_assistant_stands_between_teacher_and_student(tmp_path):
 
 def here(at):
     """What a loss sees of its run."""
-    return SimpleNamespace(at=at, record=lambda name, value: None)
+    return SimpleNamespace(at=at, kind=CLASSIFICATION, record=lambda name, value: None)

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 import kdviz as kd
+from kdviz.data.kinds import CLASSIFICATION
 from kdviz.methods.annealing import growth
 from kdviz.methods.base import At
 from tests.unit.training import tiny
@@ -295,4 +296,4 @@ def test_impossible_settings_are_refused_by_name(make, words):
 
 def here(at):
     """What a loss sees of its run."""
-    return SimpleNamespace(at=at, record=lambda name, value: None)
+    return SimpleNamespace(at=at, kind=CLASSIFICATION, record=lambda name, value: None)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import kdviz as kd
+from kdviz.data.kinds import CLASSIFICATION
 from kdviz.methods import StepInfo
 from kdviz.methods.pd import mask_words
 from kdviz.methods.rw_kd import gains, teacher_share
@@ -22,7 +23,8 @@ def draws(seed: int = 0):
 
 
 def at(phase: str, index: int = 0, step: int = 0, steps: int = 4):
-    return SimpleNamespace(at=StepInfo(phase, index, 0, 1, step, step, steps, steps), record=lambda *pair: None)
+    here = StepInfo(phase, index, 0, 1, step, step, steps, steps)
+    return SimpleNamespace(at=here, kind=CLASSIFICATION, record=lambda *pair: None)
 
 
 def batch_of(mask, labels=None):

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import kdviz as kd
+from kdviz.data.kinds import CLASSIFICATION
 from kdviz.methods import ALPKD, UniversalKD
 from kdviz.methods.base import At
 from kdviz.methods.universal_kd import mix_layers
@@ -130,4 +131,4 @@ def test_settings_that_cannot_be_are_refused():
 
 def here(at):
     """What a loss sees of its run."""
-    return SimpleNamespace(at=at, record=lambda name, value: None)
+    return SimpleNamespace(at=at, kind=CLASSIFICATION, record=lambda name, value: None)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import kdviz as kd
+from kdviz.data.kinds import CLASSIFICATION
 
 
 class TinyTask(SimpleNamespace):
@@ -26,6 +27,7 @@ def tiny_task(**changes):
         "labels": ("bad", "good"),
         "pair": False,
         "folder": None,
+        "kind": CLASSIFICATION,
         "splits": {
             "train": split(["a good film", "a bad film"], 0),
             "transfer": split(["the plot is thin"], -100),

@@ -92,11 +92,10 @@ def test_heads_of_another_kind_are_refused_by_their_kind(tmp_path, task, changes
     folder = save_tiny(tmp_path / "m")
     change(folder / "config.json", **changes)
     for wanted in (None, task):
-        with pytest.raises(ValueError, match=f"'m' has a {kind} head .*one of several classes"):
+        with pytest.raises(ValueError, match=f"'m' has a {kind} head .*pick another model, or load one without"):
             kd.load_teacher(folder, wanted)
     one = save_tiny(tmp_path / "one", labels=("score",))
-    with pytest.raises(ValueError, match="'one' has a regression head"):
-        kd.load_teacher(one)
+    assert kd.load_teacher(one).task_kind == "regression"
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path):
