@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kdviz.analysis import interval
-from kdviz.course.results import recorded
+import pandas as pd
+
+from kdviz.analysis import compare, interval
+from kdviz.course import trials
+from kdviz.course.results import Results, recorded
 from kdviz.disk import write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,6 +76,35 @@ def longer(task: str) -> str:
     return table(head, [[name, cell("methods", task, name), *cells] for name, cells in zip(LONGER, lengths)])
 
 
+def trial(block: str) -> str:
+    """A block of fair trials: accuracy on test, and the difference to the baseline seed by seed with its verdict."""
+    about = trials.plan()["blocks"][block]
+    first, done = about["primary"], [task for task in about["tasks"] if finished(block, task)]
+    head, columns = ["method"], []
+    for task in done:
+        rows = recorded(block, task, FEW)
+        found = compare(rows, paired=first["baseline"], primary=first["method"], margin=first["margin"]).table
+        told = {
+            one.method: f"{100 * one.mean:+.1f} ± {50 * (one.high - one.low):.1f}, {one.verdict}"
+            for one in found.itertuples()
+        }
+        head += [f"`{task}`", f"minus {first['baseline']}, seed by seed"]
+        columns.append((task, told))
+    head.append("seconds")
+    seconds = pd.concat([recorded(block, task, FEW) for task in done]).groupby("method")["seconds"].median()
+    lines = []
+    for name in about["methods"]:
+        cells = [part for task, told in columns for part in (cell(block, task, name), told.get(name, ""))]
+        lines.append([name, *cells, f"{seconds[name]:.0f}"])
+    return table(head, lines)
+
+
+def finished(block: str, task: str) -> bool:
+    """Whether every row of a block on a task is recorded."""
+    results = Results()
+    return all(results.done(one) for one in trials.trials() if one.block == block and one.task == task)
+
+
 def lines_to_read() -> int:
     """Of the files of the afternoon, together."""
     return sum(len((ROOT / "kdviz" / name).read_text(encoding="utf-8").splitlines()) for name in AFTERNOON)
@@ -86,6 +118,7 @@ def afternoon() -> str:
 
 BLOCKS = {
     "methods": methods,
+    "trial, scratch": lambda: trial("scratch"),
     "longer, reviews": lambda: longer("reviews"),
     "longer, entail": lambda: longer("entail"),
     "afternoon": afternoon,
