@@ -47,7 +47,7 @@ from .methods import (
 )
 from .models.kronecker import compress as compress
 from .models.students import build_student as build_student
-from .models.teachers import load_teacher as load_teacher
+from .models.teachers import load_student as load_student, load_teacher as load_teacher
 from .states import States as States, encode as encode
 from .training.distill import distill as distill
 from .training.measure import measure as measure

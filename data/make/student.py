@@ -1,7 +1,7 @@
 """``python -m data.make.student reviews``: distil the student that ships with an embedded task.
 
-Two layers of 128 from scratch, CKD, all labels and all texts. The student is the best epoch on dev; test is touched once,
-at the end. Written to ``data/students/<task>`` as ``model.save`` writes it, with a log beside it.
+Two layers of 128 from scratch, CKD, all labels and all texts. The student is the best epoch on dev; test is touched
+once, at the end. Written to ``data/students/<task>`` as ``model.save`` writes it, with a log beside it.
 """
 
 from __future__ import annotations

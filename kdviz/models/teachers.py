@@ -15,7 +15,7 @@ from kdviz.models.model import Model
 from kdviz.models.network import seeded
 from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer, verified_folder
 from kdviz.models.transformer import Transformer
-from kdviz.paths import restore
+from kdviz.paths import data_dir, restore
 
 if TYPE_CHECKING:
     from kdviz.data.task import Task
@@ -53,6 +53,21 @@ def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, che
             return model
     _check_safetensors(folder, source)
     return load_folder(folder, name, task)
+
+
+def load_student(task: Task) -> Model:
+    """The distilled student that comes with a task (``data/students/<task>``): two layers of 128, CKD, all texts.
+
+    Its log tells how it was made. Raises FileNotFoundError for a task that comes with none.
+    """
+    home = data_dir() / "students"
+    known = sorted(path.parent.name for path in home.glob("*/log.json"))
+    if task.name not in known:
+        raise FileNotFoundError(
+            f"no student comes with the task {task.name!r}, only with {', '.join(known) or 'none'}: "
+            f"distil one with kd.distill, or restore those of kdviz with: {restore('data/students')}"
+        )
+    return Model.load(home / task.name)
 
 
 def _check_safetensors(folder: Path, source) -> None:
