@@ -1,4 +1,4 @@
-"""``python -m data.make.adapt reviews|entail|tweets|news``: make the teacher of a task.
+"""``python -m data.make.adapt reviews|entail|scores|tweets|news``: make the teacher of a task.
 
 The packaged MiniLM is adapted with LoRA (Hu et al. 2022; peft) on every matrix of its layers, plus pooler and
 classifier, on the labelled train split. The epoch is chosen on dev; test is touched once, at the end. What is
@@ -15,24 +15,34 @@ from pathlib import Path
 import torch
 
 from data.make.low_rank import SETTINGS, commit, save_adapter, updates, with_low_rank, write_log
-from kdviz.data.batches import batches, encode_split
-from kdviz.data.load import EMBEDDED, load_task
+from kdviz.data.batches import Rows, batches
+from kdviz.data.load import EMBEDDED, SCORED, load_task
 from kdviz.data.real import PACKAGES
 from kdviz.disk import file_sha256
 from kdviz.hub import quiet
-from kdviz.losses.logits import cross_entropy
 from kdviz.models.model import Model
-from kdviz.models.predict import accuracy
 from kdviz.models.teachers import adapter_folder, classifier, data_file, merge
 from kdviz.models.tokenizers import load_tokenizer, verified_folder
 from kdviz.models.transformer import Transformer
+from kdviz.training.metrics import evaluate
+
+
+def encoded(task, split: str) -> Rows:
+    rows = Rows(load_tokenizer(), kind=task.kind)
+    rows.add(task[split])
+    return rows
+
+
+def score(model, task, split: str) -> float:
+    """What the task's kind is judged by: accuracy, or Pearson's correlation."""
+    return evaluate(model, encoded(task, split))[0][task.kind.primary]
 
 
 def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | None = None, **changes) -> dict:
     """Train, write adapter, trajectory and log; returns the log. `out` replaces ``data/teachers/<task>``."""
     settings, made_at, began, task = SETTINGS | changes, commit(), time.time(), load_task(name)
     folder, data = out or adapter_folder(task), file_sha256(data_file(task))
-    rows = encode_split(task["train"], load_tokenizer())
+    rows = encoded(task, "train")
     torch.manual_seed(seed)
     with quiet():
         adapted = with_low_rank(classifier(verified_folder(), task.labels), settings, whole=["pooler", "classifier"])
@@ -45,10 +55,10 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
         total, start = 0.0, time.time()
         for batch in batches(rows, settings["batch_size"], seed=seed, epoch=epoch):
             logits = model(batch.input_ids, batch.attention_mask, batch.token_type_ids).logits
-            loss = cross_entropy(logits, batch.labels)
+            loss = task.kind.hard(logits, batch.labels)
             update(loss)
             total += loss.item() * len(batch.labels)
-        dev = accuracy(model, task["dev"])
+        dev = score(model, task, "dev")
         history.append({"epoch": epoch, "loss": total / len(rows), "dev": dev, "seconds": time.time() - start})
         print(json.dumps(history[-1]), flush=True)
         if best is None or dev > best["dev"]:
@@ -56,7 +66,7 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
             save_adapter(adapted, folder)
         if trajectory:
             save_adapter(adapted, folder / "trajectory" / f"epoch-{epoch}")
-    stored = merge(classifier(verified_folder(), task.labels), folder, task.labels)
+    stored = merge(classifier(verified_folder(), task.labels), folder, task)
     return write_log(
         folder,
         f"python -m data.make.adapt {name} --epochs {epochs} --seed {seed}" + " --trajectory" * trajectory,
@@ -67,15 +77,15 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
         epochs=history,
         chosen_epoch=best["epoch"],
         dev=best["dev"],
-        dev_as_stored=accuracy(stored, task["dev"]),
-        test=accuracy(stored, task["test"]),
+        dev_as_stored=score(stored, task, "dev"),
+        test=score(stored, task, "test"),
         seconds=time.time() - began,
     )
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m data.make.adapt", description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=[*EMBEDDED, *PACKAGES], metavar="task")
+    parser.add_argument("name", choices=[*EMBEDDED, *SCORED, *PACKAGES], metavar="task")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--trajectory", action="store_true", help="keep the adapter of every epoch")

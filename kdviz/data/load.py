@@ -22,6 +22,7 @@ EMBEDDED = {
     "reviews": ("1 star", "2 stars", "3 stars", "4 stars", "5 stars"),
     "entail": ("entailment", "neutral", "contradiction"),
 }
+SCORED = {"scores": ("score",)}  # embedded, a number for each pair
 IMAGES = {"digits": images.load_digits, "cifar10": images.load_cifar10}
 HELD_OUT = re.compile(r"^(validation|valid|val|dev)(?=_|$)")
 # GLUE's names of the two texts
@@ -54,10 +55,10 @@ def load_task(
 
     Parameters
     ----------
-    name : ``"reviews"`` or ``"entail"`` (embedded), ``"tweets"`` or ``"news"`` (written by people, from packages of the
-        extra ``real``), ``"digits"`` (images, with scikit-learn); ``"cifar10"``, ``"glue/<name>"``, ``"imdb"`` or any
-        ``"owner/name"`` of the hub, with "/" and a configuration where it has several (from the cache or the hub); or
-        a `datasets.DatasetDict`
+    name : ``"reviews"``, ``"entail"`` or ``"scores"`` (embedded); ``"tweets"`` or ``"news"`` (written by people, from
+        packages of the extra ``real``); ``"digits"`` (images, with scikit-learn); ``"cifar10"``, ``"glue/<name>"``,
+        ``"imdb"`` or any ``"owner/name"`` of the hub, with "/" and a configuration where it has several (from the cache
+        or the hub); or a `datasets.DatasetDict`
     train, dev, test, transfer : CSV (UTF-8, commas, header), JSONL or Parquet files, DataFrames or Datasets with the
         columns text[, text_b], label; transfer needs no label. The same rows mean the same in every format. Missing
         dev or test are split from train, and it is said.
@@ -88,25 +89,27 @@ def load_task(
         return _from_sources(sources, columns or {}, labels, kind_of(kind or "classification"), notes=notes)
     if not isinstance(name, str):
         raise TypeError(f"a {type(name).__name__} is no name of a task: pass it as train=…")
-    if (columns or labels or kind) and name in {**EMBEDDED, **PACKAGES, **IMAGES}:
+    if (columns or labels or kind) and name in {**EMBEDDED, **SCORED, **PACKAGES, **IMAGES}:
         raise ValueError(f"columns=, labels= and kind= are for data of yours; {name!r} has its own")
     if name in EMBEDDED:
-        return _embedded(name)
+        return _embedded(name, SPLITS, labels=EMBEDDED[name])
+    if name in SCORED:
+        return _embedded(name, SPLITS[:5], labels=SCORED[name], kind=REGRESSION)
     if name in PACKAGES:
         return load_real(name)
     if name in IMAGES:
         return IMAGES[name]()
     if is_data(name) or ("/" in name and not Path(name).exists() and Path(name).suffix not in ENDINGS):
         return _of_hub(name, columns or {}, labels, kind)
-    known = ", ".join([*EMBEDDED, *PACKAGES, *IMAGES, "glue/<name>"])
+    known = ", ".join([*EMBEDDED, *SCORED, *PACKAGES, *IMAGES, "glue/<name>"])
     hub = 'name a data set of the hub ("owner/name")'
     raise ValueError(f"no task {name!r}: choose {known}, {hub}, pass data of yours (train=…, test=…), or a DatasetDict")
 
 
-def _embedded(name: str) -> Task:
+def _embedded(name: str, wanted: Sequence[str], **about) -> Task:
     folder, splits = data_dir() / name, {}
     fix = f"Restore it with: {restore(f'data/{name}')}"
-    for split in SPLITS:
+    for split in wanted:
         path = folder / f"{split}.parquet"
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing. {fix}")
@@ -115,7 +118,7 @@ def _embedded(name: str) -> Task:
         if missing:
             raise BadFile(path, f"columns {table.column_names}", fix, column=missing.pop())
         splits[split] = datasets.Dataset(table)
-    return Task(name, EMBEDDED[name], splits, folder=folder)
+    return Task(name, splits=splits, folder=folder, **about)
 
 
 def _of_hub(name: str, columns: Mapping[str, str], labels, kind: str | None) -> Task:

@@ -107,7 +107,7 @@ def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
             f"{place} was made on other data: {train} has SHA-256 {found}, the adapter saw {made.get('data_sha256')}; "
             f"restore the data with: {restore(f'data/{task.name}')} (or adapt again: {make})"
         )
-    return merge(classifier(folder, task.labels), place, task.labels)
+    return merge(classifier(folder, task.labels), place, task)
 
 
 def checked_adapter(files, log: Path, fix: str) -> dict:
@@ -141,11 +141,12 @@ def classifier(folder: Path, labels):
         return BertForSequenceClassification.from_pretrained(str(folder), config=config, dtype=torch.float32, **SAFE)
 
 
-def merge(network, place: Path, labels) -> Model:
+def merge(network, place: Path, task: Task) -> Model:
     """Add the adapter in `place` to the weights, for good: the result costs what the plain model costs."""
     from peft import PeftModel
 
     with quiet():
         merged = PeftModel.from_pretrained(network, str(place), local_files_only=True).merge_and_unload().float()
-    model = Model(Transformer(merged), load_tokenizer(), name="minilm", role="teacher", labels=labels)
+    about = {"labels": task.labels, "task_kind": task.kind.name}
+    model = Model(Transformer(merged), load_tokenizer(), name="minilm", role="teacher", **about)
     return model.requires_grad_(True).eval()
