@@ -9,6 +9,7 @@ import datasets
 import numpy as np
 import pyarrow as pa
 
+from kdviz.data.kinds import CLASSIFICATION
 from kdviz.losses.logits import UNLABELLED
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def flip_labels(task: Task, transition, seed: int = 0) -> Task:
                  that noise levels can be compared.
     Train gets a column ``clean_label``. Raises ValueError when the matrix does not fit the task.
     """
+    if task.kind is not CLASSIFICATION:
+        raise ValueError(f"task {task.name!r} is one of {task.kind.name}: labels are flipped between classes")
     transition, count = np.asarray(transition, dtype=float), len(task.labels)
     if transition.shape != (count, count):
         raise ValueError(f"transition has shape {transition.shape}, task {task.name!r} has {count} labels: pass (C, C)")

@@ -96,6 +96,8 @@ def attack(model: Model, dataset, candidates: Candidates, *, share: float = 0.4,
     """
     if not 0 < share <= 1:
         raise ValueError(f"share={share}: the share of words that may be changed, above 0 and up to 1")
+    if model.task_kind != "classification":
+        raise ValueError(f"{model.name!r} answers as in {model.task_kind}: an attack changes the class")
     dataset = dataset if limit is None else dataset.select(range(min(limit, len(dataset))))
     rows, labels = swaps.texts(dataset), dataset["label"][:]
     if UNLABELLED in labels:

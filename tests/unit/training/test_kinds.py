@@ -13,6 +13,7 @@ import kdviz as kd
 from kdviz import analysis
 from kdviz.data import kinds
 from kdviz.data.kinds import CLASSIFICATION, REGRESSION, Classification
+from kdviz.data.noise import flip_labels, symmetric
 from tests.unit.training import tiny
 
 SHORT = {"epochs": 2, "steps_per_epoch": 2, "progress": "off"}
@@ -159,6 +160,10 @@ def test_methods_for_classes_alone_are_refused_by_name(task, models):
             ValueError, match=f"{method.name} is a method for classification, the task 'data' is one of reg"
         ):
             kd.distill(*models, task, method, **SHORT)
+    with pytest.raises(ValueError, match="'data' is one of regression: labels are flipped between classes"):
+        flip_labels(task, symmetric(2, 0.2))
+    with pytest.raises(ValueError, match="'student' answers as in regression: an attack changes the class"):
+        kd.robustness.attack(models[0], task["test"], None)
     with pytest.raises(
         ValueError, match="the student answers as in classification, the task 'data' is one of regression"
     ):
