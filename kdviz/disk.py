@@ -35,12 +35,27 @@ def whole(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
-        os.replace(temporary, path)
+        if temporary.is_dir() and path.is_dir():  # its files join those that are there
+            for file in temporary.iterdir():
+                os.replace(file, path / file.name)
+        else:
+            os.replace(temporary, path)
     except OSError as error:
         problem = f"{path} cannot be written ({error.strerror or error})"
         raise OSError(error.errno, f"{problem}; free some disk, or name another folder") from error
     finally:
-        temporary.unlink(missing_ok=True)  # there only when something failed
+        remove(temporary)  # there only when something failed
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """`whole` for a folder: it is new, or its files join those of the former one when all of them are written."""
+    path = Path(path).absolute()
+    with whole(path) as temporary:
+        if path.is_file():
+            raise NotADirectoryError(errno.ENOTDIR, "it is a file")
+        temporary.mkdir(parents=True)
+        yield temporary
 
 
 def write_whole(path: Path, data: bytes) -> None:
