@@ -73,6 +73,13 @@ def test_the_lock_meets_pyproject_and_holds_its_tools():
     assert all(lock[name] in wanted for name, wanted in requirements(build).items())
 
 
+def test_what_hosted_notebooks_bring_stays_in_place():
+    """Colab of 2026: pip replaces neither its torch nor its pillow, and a newer torch is welcome."""
+    floors = asked_for()
+    assert "2.11.0" in floors["torch"] and "3.0" in floors["torch"] and "11.3.0" in floors["pillow"]
+    assert not [name for name, versions in floors.items() if any("<" in one.operator for one in versions)]
+
+
 def test_the_lock_is_complete_and_holds_no_cuda_package():
     """Everything that a locked package requires on this machine is locked too, in a version that it accepts."""
     lock = locked()
