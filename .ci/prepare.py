@@ -281,13 +281,13 @@ def chromium() -> None:
 
 
 def lock() -> None:
-    """Resolve pyproject.toml (with what lessons, pages and tests need) anew and write the exact versions down."""
+    """Resolve pyproject.toml (with what lessons, pages, ONNX and tests need) anew and write the exact versions down."""
     import tomllib
 
     create(VENV)
     project = tomllib.loads((CLONE / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["lab"], *extras["docs"], *extras["dev"]]
+    wanted = [*project["dependencies"], *extras["lab"], *extras["docs"], *extras["export"], *extras["dev"]]
     command = [
         python_of(VENV),
         "-m",

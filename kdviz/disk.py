@@ -35,12 +35,27 @@ def whole(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
-        os.replace(temporary, path)
+        if temporary.is_dir() and path.is_dir():  # its files join those that are there
+            for file in temporary.iterdir():
+                os.replace(file, path / file.name)
+        else:
+            os.replace(temporary, path)
     except OSError as error:
         problem = f"{path} cannot be written ({error.strerror or error})"
         raise OSError(error.errno, f"{problem}; free some disk, or name another folder") from error
     finally:
-        temporary.unlink(missing_ok=True)  # there only when something failed
+        remove(temporary)  # there only when something failed
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """`whole` for a folder: it is new, or its files join those of the former one when all of them are written."""
+    path = Path(path).absolute()
+    with whole(path) as temporary:
+        if path.is_file():
+            raise NotADirectoryError(errno.ENOTDIR, "it is a file")
+        temporary.mkdir(parents=True)
+        yield temporary
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -58,7 +73,7 @@ def write_json(path: Path, content) -> None:
 def write_sealed(path: Path, content: dict) -> None:
     """Write a JSON object, whole, with a checksum of itself that `read_sealed` looks at."""
     plain = json.loads(json.dumps(content))
-    write_whole(path, (json.dumps(plain | {"seal": _seal(plain)}, indent=1) + "\n").encode())
+    write_whole(path, (json.dumps(plain | {"seal": _seal(path, plain)}, indent=1) + "\n").encode())
 
 
 def read_sealed(path: Path, fix: str) -> dict:
@@ -69,13 +84,14 @@ def read_sealed(path: Path, fix: str) -> dict:
         content = json.loads(path.read_bytes())
     except (RecursionError, ValueError) as error:
         raise ValueError(f"{path} is damaged (it is no JSON: {words(error):.80}); {fix}") from error
-    if not isinstance(content, dict) or content.pop("seal", None) != _seal(content):
+    if not isinstance(content, dict) or content.pop("seal", None) != _seal(path, content):
         raise ValueError(f"{path} is damaged (its checksum is missing or wrong); {fix}")
     return content
 
 
-def _seal(content: dict) -> str:
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+def _seal(path: Path, content: dict) -> str:
+    """Of the name too: a file in another's place is not what is looked for."""
+    return hashlib.sha256(f"{path.name} {json.dumps(content)}".encode()).hexdigest()
 
 
 def words(error: BaseException) -> str:

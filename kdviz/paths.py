@@ -29,7 +29,7 @@ def data_dir() -> Path:
     Raises FileNotFoundError, with the fix, when it is not there.
     """
     chosen = os.environ.get("KDVIZ_DATA")
-    folder = Path(chosen).expanduser() if chosen else _shipped("data")
+    folder = Path(os.path.expanduser(chosen)) if chosen else _shipped("data")
     if not folder.is_dir():
         where = f"KDVIZ_DATA names {folder}" if chosen else f"{folder} is not there"
         fix = "correct it or unset it" if chosen else restore("data")

@@ -17,6 +17,7 @@ COMMANDS = {
     "lab": ("kdviz.cli.lab", "open JupyterLab on the first lesson"),
     "prefetch": ("kdviz.cli.prefetch", "download models and data sets of the hub, to work offline afterwards"),
     "distill": ("kdviz.cli.distill", "train a student from a teacher; go on where a killed run stopped"),
+    "export": ("kdviz.cli.export", "take a student out: a transformers folder, or ONNX, in int8 if you like"),
     "cache ls": ("kdviz.cli.cache_ls", "list what teachers left on disk"),
     "cache rm": ("kdviz.cli.cache_rm", "delete what teachers left on disk"),
     "doctor": ("kdviz.cli.doctor", "say what is installed, cached, missing, and how to mend it"),
@@ -75,6 +76,6 @@ def main(argv: list[str] | None = None) -> int:
         if os.environ.get("KDVIZ_DEBUG"):
             raise
         words = " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())
-        expected = isinstance(error, OSError | LookupError | TypeError | ValueError | ArithmeticError)
+        expected = isinstance(error, OSError | ImportError | LookupError | TypeError | ValueError | ArithmeticError)
         print(f"kdviz: {words if expected else f'{error!r}; KDVIZ_DEBUG=1 shows where'}", file=sys.stderr)
         return 1

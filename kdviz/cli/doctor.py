@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kdviz.chromium import ADVICE, find_chromium
+from kdviz.disk import words
 from kdviz.paths import clone, data_dir, in_clone, restore
 
 LEAST_MEMORY_GB = 2.0  # a lesson may take 1.2 GB beside JupyterLab
@@ -140,6 +141,9 @@ def jupyter() -> Iterator[Finding]:
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # as `kdviz lab` starts it
     try:
         folder = KernelSpecManager().get_kernel_spec("python3").resource_dir
+    except RuntimeError as error:  # no home, where Jupyter keeps its settings
+        yield Finding("wrong", f"Jupyter cannot start ({error})", "set HOME to a folder that you can write to")
+        return
     except NoSuchKernel:
         yield Finding("wrong", "Jupyter knows no kernel python3", "pip install --force-reinstall --no-deps ipykernel")
         return
@@ -167,6 +171,9 @@ def hub() -> Iterator[Finding]:
         repos = scan_cache_dir(constants.HF_HUB_CACHE).repos
     except CacheNotFound:
         repos = frozenset()
+    except (OSError, ValueError) as error:  # a file in the place of the cache
+        yield Finding("note", f"the hub's cache cannot be read ({words(error)})", "set HF_HOME to another folder")
+        return
     names = ", ".join(sorted(f"{repo.repo_id} ({repo.size_on_disk / 1e6:.0f} MB)" for repo in repos)) or "nothing"
     yield Finding("ok", f"hub {mode}; cached in {constants.HF_HUB_CACHE}: {names}")
 

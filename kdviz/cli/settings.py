@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from kdviz.disk import words
+
 KINDS = {"int": int, "float": float, "str": str, "bool": bool}
 KINDS |= {f"{name} | None": kind | None for name, kind in KINDS.items()}
 
@@ -33,6 +35,10 @@ class Settings:
             self._read(loader, loader.get_single_node(), path)
         except yaml.MarkedYAMLError as error:
             raise ValueError(f"{path}, line {error.problem_mark.line + 1}: {error.problem}; write YAML") from error
+        except OSError as error:
+            raise OSError(error.errno, f"{path}: {error.strerror}; name a file of settings in YAML") from error
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+            raise ValueError(f"{path} is no YAML ({words(error):.80}); write lines such as epochs: 3") from error
 
     def _read(self, loader, node, path, *keys: str) -> None:
         if not isinstance(node, yaml.MappingNode):
@@ -45,7 +51,10 @@ class Settings:
                 self.put({}, where, *name)
                 self._read(loader, value, path, *name)
             else:
-                self.put(loader.construct_object(value, deep=True), where, *name)
+                try:
+                    self.put(loader.construct_object(value, deep=True), where, *name)
+                except (ArithmeticError, TypeError, ValueError) as error:  # a date that there is not
+                    raise ValueError(f"{where}: {'.'.join(name)}: {error}; write it in quotes") from error
 
     def put(self, value, where: str, *keys: str) -> None:
         place = self.content

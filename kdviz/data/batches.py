@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import datasets
 import numpy as np
 import torch
 
@@ -105,9 +106,18 @@ class Rows:
         return hashlib.sha256(b"".join(self.digests()) + self.labels.tobytes()).hexdigest()
 
 
-def encode_split(dataset, tokenizer, max_length: int = 128) -> Rows:
-    """One split as `Rows`: columns text[, text_b][, label], cut to max_length tokens."""
-    rows = Rows(tokenizer, max_length)
+def encode_split(dataset, tokenizer, max_length: int = 128, kind: Kind = CLASSIFICATION) -> Rows:
+    """One split (columns text[, text_b][, label], or input_ids) as `Rows`; or a list of texts, or of pairs of texts.
+
+    Texts are cut to max_length tokens. Raises ValueError for an empty list.
+    """
+    if not hasattr(dataset, "column_names"):
+        texts = [dataset] if isinstance(dataset, str) else list(dataset)
+        if not texts:
+            raise ValueError("no text: pass a list with at least one")
+        columns = [texts] if isinstance(texts[0], str) else map(list, zip(*texts))
+        dataset = datasets.Dataset.from_dict(dict(zip(("text", "text_b"), columns)))
+    rows = Rows(tokenizer, max_length, kind)
     rows.add(dataset)
     return rows
 

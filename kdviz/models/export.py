@@ -1,17 +1,16 @@
-"""Students out of kdviz: an ordinary transformers folder that needs no kdviz to be read."""
+"""Students out of kdviz: an ordinary transformers folder that needs no kdviz to be read. ONNX is in models/onnx.py."""
 
 from __future__ import annotations
 
 import copy
 import json
-import os
-import tempfile
 from pathlib import Path
 
 from torch import nn
 
 from kdviz.data.kinds import kind_of
-from kdviz.disk import make_folder, write_json
+from kdviz.disk import whole_folder, write_json
+from kdviz.hub import quiet
 
 
 def save_pretrained(model, folder) -> Path:
@@ -27,7 +26,7 @@ def save_pretrained(model, folder) -> Path:
     if model.network.kind != "transformer":
         raise ValueError(
             f"{model.name!r} is a {model.network.description}: transformers has no class for it. Keep it with "
-            "model.save(folder), which kd.load_teacher(folder) reads"
+            "model.save(folder), which kd.load_teacher(folder) reads, or take it to ONNX with model.export(folder)"
         )
     encoder, tokenizer = copy.deepcopy(model.network.encoder).cpu(), model.tokenizer
     if model.rows is not None:
@@ -38,13 +37,15 @@ def save_pretrained(model, folder) -> Path:
         encoder.config.id2label = dict(enumerate(model.labels))
         encoder.config.problem_type = kind_of(model.task_kind).problem or encoder.config.problem_type
         encoder.config.label2id = {label: index for index, label in enumerate(model.labels)}
-    folder = make_folder(folder)
-    with tempfile.TemporaryDirectory(dir=folder) as made:
+    with quiet(), whole_folder(folder) as made:
         encoder.save_pretrained(made)
-        tokenizer.save_pretrained(made)
-        about = Path(made, "tokenizer_config.json")
-        rules = {"model_max_length": model.max_length, "padding_side": "right", "split_special_tokens": True}
-        write_json(about, json.loads(about.read_text(encoding="utf-8")) | rules)
-        for path in Path(made).iterdir():
-            os.replace(path, folder / path.name)
-    return folder
+        save_tokenizer(model, made)
+    return Path(folder)
+
+
+def save_tokenizer(model, folder: Path) -> None:
+    """The tokenizer's files, with the rules by which kdviz reads text: cut at the end, padded there, text is data."""
+    model.tokenizer.save_pretrained(folder)
+    about = folder / "tokenizer_config.json"
+    rules = {"model_max_length": model.max_length, "padding_side": "right", "split_special_tokens": True}
+    write_json(about, json.loads(about.read_text(encoding="utf-8")) | rules)

@@ -148,6 +148,12 @@ class Model(Module):
 
         return save_pretrained(self, folder)
 
+    def export(self, folder, *, int8: bool = False, texts=None, max_length: int = 128):
+        """Write ONNX, for onnxruntime without torch, see `kdviz.models.onnx.export`."""
+        from kdviz.models.onnx import export
+
+        return export(self, folder, int8=int8, texts=texts, max_length=max_length)
+
     @functools.cached_property
     def tokenizer_sha256(self) -> str:
         """Identity of the tokenizer, "" for a model of images; models with the same one can share encoded batches."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_exporting
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from kdviz.models.network import Network, Outputs
@@ -29,7 +30,7 @@ class _Layered(Network):
 
     def forward(self, input_ids, attention_mask, token_type_ids, vectors, want) -> Outputs:
         real = attention_mask.bool()
-        if not real[:, 0].all() or (real[:, 1:] & ~real[:, :-1]).any():
+        if not is_exporting() and (not real[:, 0].all() or (real[:, 1:] & ~real[:, :-1]).any()):
             raise ValueError("padding must follow the words, and every text needs a word: pad on the right")
         state = self.embedding(input_ids) if vectors is None else vectors
         if token_type_ids is not None:
@@ -64,9 +65,28 @@ class BiLSTM(_Layered):
 
     @staticmethod
     def step(layer, state: Tensor, real: Tensor) -> Tensor:
+        if is_exporting():
+            return BiLSTM._onnx_step(layer, state, real)
         # packed, so that the backward direction starts at the last real word and never reads padding
         packed = pack_padded_sequence(state, real.sum(1).cpu(), batch_first=True, enforce_sorted=False)
         return pad_packed_sequence(layer(packed)[0], batch_first=True, total_length=state.shape[1])[0]
+
+    @staticmethod
+    def _onnx_step(layer, state: Tensor, real: Tensor) -> Tensor:
+        """The same as one LSTM of ONNX, which is given the lengths: its exporter knows no packed sequences."""
+        from torch.onnx.ops import symbolic_multi_out
+
+        def both(name):  # directions; gates are input, forget, cell, output in torch, input, output, forget, cell there
+            weights = torch.stack([getattr(layer, f"{name}_l0{way}") for way in ("", "_reverse")])
+            return torch.cat([weights.chunk(4, 1)[gate] for gate in (0, 3, 1, 2)], 1)
+
+        half, texts, n = layer.hidden_size, *state.shape[:2]
+        bias = torch.cat([both("bias_ih"), both("bias_hh")], 1)
+        given = state.transpose(0, 1), both("weight_ih"), both("weight_hh"), bias, real.sum(1).int()
+        shapes = ((n, 2, texts, half), (2, texts, half), (2, texts, half))
+        about = {"direction": "bidirectional", "hidden_size": half}
+        found = symbolic_multi_out("LSTM", given, about, dtypes=(state.dtype,) * 3, shapes=shapes)
+        return found[0].permute(2, 0, 1, 3).flatten(2)
 
 
 class GatedCNN(_Layered):

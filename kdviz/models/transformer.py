@@ -113,8 +113,8 @@ class Transformer(Network):
             outputs.ffn = torch.stack(ffn, 1)
         if "logits" in want and self.reads_last:
             last = attention_mask.long().cumsum(1).argmax(1)  # the last real token
-            rows = torch.arange(len(last), device=last.device)
-            outputs.logits = self.encoder.score(raw.last_hidden_state[rows, last])
+            states = raw.last_hidden_state
+            outputs.logits = self.encoder.score(states[torch.arange(states.shape[0], device=last.device), last])
         elif "logits" in want:
             outputs.logits = raw.logits
         return outputs

@@ -78,8 +78,7 @@ class Attack:
 
 def probabilities(model: Model, rows: Sequence[swaps.Row]) -> torch.Tensor:
     """Class probabilities (N, C) of rows of texts, in order."""
-    columns = dict(zip(TEXTS, map(list, zip(*rows))))
-    return predict(model, encode_split(datasets.Dataset.from_dict(columns), model.tokenizer)).softmax(-1)
+    return predict(model, encode_split(rows, model.tokenizer)).softmax(-1)
 
 
 def attack(model: Model, dataset, candidates: Candidates, *, share: float = 0.4, limit: int | None = None) -> Attack:

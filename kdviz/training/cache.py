@@ -35,7 +35,7 @@ def cache_folder() -> Path:
     Where that cannot be written (no home, a locked one): a folder of this user among the temporary files.
     """
     if chosen := os.environ.get("KDVIZ_CACHE"):
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))  # Path.expanduser stops where no home is known
     folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "kdviz"
     exists = next((place for place in (folder, *folder.parents) if place.exists()), None)
     if not folder.is_absolute() or exists is None or not os.access(exists, os.W_OK):

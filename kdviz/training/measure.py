@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
-import datasets
 import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save
 
 from kdviz.analysis import of_score
-from kdviz.data.batches import Rows
+from kdviz.data.batches import encode_split
+from kdviz.models.onnx import Exported
 from kdviz.training.metrics import evaluate
 
 BATCHES = (1, 32)
@@ -26,7 +26,7 @@ def measure(models, texts, task=None, *, repeats: int = 20, max_length: int = 12
 
     Parameters
     ----------
-    models : name -> Model, or a list of Models with names of their own
+    models : name -> Model, or a list of Models with names of their own; also what ``model.export(folder)`` returns
     texts : texts, (text, second text) pairs, or a split of a task; of few, some are read twice to fill a batch of 32
     task : score on its test split
     repeats : timed passes of each model and batch size
@@ -34,9 +34,9 @@ def measure(models, texts, task=None, *, repeats: int = 20, max_length: int = 12
     Returns
     -------
     DataFrame
-        weights; megabytes (10⁶ bytes, as safetensors); ms_1, ms_32: milliseconds a batch of 1 and of 32 texts, median,
-        and ms_1_spread, ms_32_spread from the first to the third quartile; tokens_per_second at 32, padding not
-        counted; accuracy, accuracy_low, accuracy_high (95 % interval), or what the task's kind is judged by
+        weights; megabytes (10⁶ bytes, as safetensors or ONNX); ms_1, ms_32: milliseconds a batch of 1 and of 32 texts,
+        median, and ms_1_spread, ms_32_spread from the first to the third quartile; tokens_per_second at 32, padding
+        not counted; accuracy, accuracy_low, accuracy_high (95 % interval), or what the task's kind is judged by
 
     Raises
     ------
@@ -50,9 +50,6 @@ def measure(models, texts, task=None, *, repeats: int = 20, max_length: int = 12
         )
     if not len(texts) or repeats < 1:
         raise ValueError(f"{len(texts)} texts, repeats={repeats}: both must be 1 or more")
-    if not hasattr(texts, "column_names"):
-        columns = [list(texts)] if isinstance(texts[0], str) else [list(column) for column in zip(*texts)]
-        texts = datasets.Dataset.from_dict(dict(zip(("text", "text_b"), columns)))
     work = {name: _batches(model, texts, max_length) for name, model in named.items()}
     times = {name: {size: [] for size in BATCHES} for name in named}
     for turn in range(-WARM_UP, repeats):
@@ -63,14 +60,14 @@ def measure(models, texts, task=None, *, repeats: int = 20, max_length: int = 12
                     times[name][size].append(1000 * seconds)
     rows = {}
     for name, model in named.items():
-        row = {"weights": sum(p.numel() for p in model.parameters()), "megabytes": _bytes(model) / 1e6}
+        row = dict(zip(("weights", "megabytes"), _size(model)))
         for size, found in times[name].items():
             low, middle, high = np.percentile(found, [25, 50, 75])
             row |= {f"ms_{size}": middle, f"ms_{size}_spread": high - low}
         row["tokens_per_second"] = work[name][32].attention_mask.sum().item() / row["ms_32"] * 1000
         if task is not None:
-            table, name_of_score = Rows(model.tokenizer, max_length, task.kind), task.kind.primary
-            table.add(task["test"])
+            table = encode_split(task["test"], model.tokenizer, max_length, task.kind)
+            name_of_score = task.kind.primary
             score = evaluate(model, table)[0][name_of_score]
             low, high = of_score(task.kind.spread, score, len(table.members("labelled")))
             row |= {name_of_score: score, f"{name_of_score}_low": low, f"{name_of_score}_high": high}
@@ -78,9 +75,8 @@ def measure(models, texts, task=None, *, repeats: int = 20, max_length: int = 12
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def _batches(model, dataset, max_length: int) -> dict:
-    rows = Rows(model.tokenizer, max_length)
-    rows.add(dataset)
+def _batches(model, texts, max_length: int) -> dict:
+    rows = encode_split(texts, model.tokenizer, max_length)
     return {size: rows.batch(np.arange(size) % len(rows), model.device) for size in BATCHES}
 
 
@@ -95,7 +91,10 @@ def _seconds(model, batch) -> float:
     return seconds
 
 
-def _bytes(model) -> int:
-    """Of the weights as safetensors; what layers share counts once."""
+def _size(model) -> tuple[int, float]:
+    """Weights, and megabytes of their file: of ONNX as it is, else as safetensors, where what is shared counts once."""
+    if isinstance(model, Exported):
+        return model.weights, model.bytes / 1e6
     once = {tensor.data_ptr(): (name, tensor) for name, tensor in model.state_dict().items()}.values()
-    return len(save({name: tensor.detach().cpu().contiguous() for name, tensor in once}))
+    file = save({name: tensor.detach().cpu().contiguous() for name, tensor in once})
+    return sum(p.numel() for p in model.parameters()), len(file) / 1e6

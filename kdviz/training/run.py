@@ -13,6 +13,7 @@ from kdviz.disk import check_file, file_sha256, read_sealed, write_sealed
 from kdviz.training import checkpoint
 from kdviz.training.snapshots import Snapshots
 
+ABOUT = ("label", "settings", "info", "chosen", "scores")  # of a run, in run.json as they are
 FILES = ("tensors.safetensors", "student/model.json")  # what belongs to a run.json; the model names its own weights
 AGAIN = "so there is no finished run: remove its folder to run again"
 
@@ -75,25 +76,12 @@ class Run:
         """Write student, tensors (safetensors) and tables (JSON). ``run.json`` comes last: without it there is none."""
         folder = Path(folder)
         self.student.save(folder / "student")
-        tensors = {
-            "predictions": self.predictions,
-            "records": {name: [list(pair) for pair in pairs] for name, pairs in self.records.items()},
-            "snapshots": None if self.snapshots is None else self.snapshots.state(),
-        }
+        frames = None if self.snapshots is None else self.snapshots.state()
+        tensors = {"predictions": self.predictions, "records": self.records, "snapshots": frames}
         checkpoint.save(folder / "tensors.safetensors", tensors)
-        about = {
-            "label": self.label,
-            "settings": self.settings,
-            "info": self.info,
-            "chosen": self.chosen,
-            "scores": self.scores,
-            "history": {
-                "columns": list(self.history),
-                "data": [
-                    [None if pd.isna(v) else v for v in row] for row in self.history.astype(object).values.tolist()
-                ],
-            },
-        }
+        rows = self.history.astype(object).where(self.history.notna(), None).values.tolist()
+        about = {name: getattr(self, name) for name in ABOUT}
+        about["history"] = {"columns": list(self.history), "data": rows}
         write_sealed(folder / "run.json", about | {"files": {name: file_sha256(folder / name) for name in FILES}})
         return folder
 
@@ -107,18 +95,14 @@ class Run:
         for name, sha256 in about["files"].items():
             check_file(folder / name, sha256, AGAIN)
         tensors = checkpoint.load(folder / "tensors.safetensors")
-        frames = tensors["snapshots"]
+        frames, history = tensors["snapshots"], about["history"]
         return cls(
-            label=about["label"],
             student=Model.load(folder / "student"),
-            history=history_table([dict(zip(about["history"]["columns"], row)) for row in about["history"]["data"]]),
-            chosen=about["chosen"],
-            scores=about["scores"],
+            history=history_table([dict(zip(history["columns"], row)) for row in history["data"]]),
             predictions=tensors["predictions"],
             records={name: [tuple(pair) for pair in pairs] for name, pairs in tensors["records"].items()},
             snapshots=None if frames is None else Snapshots.from_state(frames),
-            settings=about["settings"],
-            info=about["info"],
+            **{name: about[name] for name in ABOUT},
         )
 
     def __repr__(self) -> str:

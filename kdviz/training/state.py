@@ -135,7 +135,7 @@ class RunState:
             "best": self.best,
             "kept": self.kept,
             "history": self.history.rows(),
-            "records": {name: [list(pair) for pair in pairs] for name, pairs in self.records.items()},
+            "records": self.records,
             "snapshots": None if self.snapshots is None else self.snapshots.state(),
         }
 

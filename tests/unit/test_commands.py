@@ -308,6 +308,22 @@ def test_doctor_finds_this_environment_ready(capsys):
         assert part in said
 
 
+def test_doctor_needs_no_home(monkeypatch, tmp_path, capsys):
+    for name in ("HOME", "XDG_CACHE_HOME", "KDVIZ_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # what it gives when no home is known
+    assert cli.main(["doctor"]) == 1
+    said = capsys.readouterr().out
+    assert "set HOME to a folder that you can write to" in said and "cached in" in said, "what follows is looked at too"
+    assert [one.state for one in doctor.teacher()] == ["ok"]
+
+
+def test_doctor_reads_a_cache_of_the_hub_that_is_none(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "file"))
+    assert [(one.state, one.fix) for one in doctor.hub()] == [("note", "set HF_HOME to another folder")]
+
+
 METADATA = [
     "numpy>=2",
     "no-such-package[x]>=1",

@@ -64,13 +64,20 @@ def conda(file: str) -> tuple[dict[str, SpecifierSet], list[str]]:
 
 
 def test_the_lock_meets_pyproject_and_holds_its_tools():
-    wanted = asked_for("lab", "docs", "dev")
+    wanted = asked_for("lab", "docs", "export", "dev")
     lock = locked()
     assert sorted(set(wanted) - set(lock)) == [], "not locked: run `make lock`"
     assert {name: str(lock[name]) for name in wanted if lock[name] not in wanted[name]} == {}, "run `make lock`"
     # the editable install builds with the environment's own hatchling
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     assert all(lock[name] in wanted for name, wanted in requirements(build).items())
+
+
+def test_what_hosted_notebooks_bring_stays_in_place():
+    """Colab of 2026: pip replaces neither its torch nor its pillow, and a newer torch is welcome."""
+    floors = asked_for()
+    assert "2.11.0" in floors["torch"] and "3.0" in floors["torch"] and "11.3.0" in floors["pillow"]
+    assert not [name for name, versions in floors.items() if any("<" in one.operator for one in versions)]
 
 
 def test_the_lock_is_complete_and_holds_no_cuda_package():
@@ -271,6 +278,7 @@ def test_continuous_integration_runs_the_readme_command():
 
 # what may be imported where: the library stands on the core alone, and the rooms that a notebook asks for on "lab"
 ROOMS_OF_LAB = ("kdviz/explore", "kdviz/course", "kdviz/cli", "kdviz/training/progress.py")
+ROOMS_OF_EXPORT = ("kdviz/models/onnx.py",)
 HOMES = importlib.metadata.packages_distributions()
 
 
@@ -291,13 +299,14 @@ def imported(*folders: str) -> dict[str, set[str]]:
 
 def test_every_imported_package_is_declared():
     """None comes only because another package happens to bring it, and the library needs the core alone."""
-    core, lab, docs, dev = (
-        set(asked_for(*extras)) | {"kdviz"} for extras in ((), ("lab",), ("lab", "docs"), ("lab", "docs", "dev"))
+    core, lab, docs, export, dev = (
+        set(asked_for(*extras)) | {"kdviz"}
+        for extras in ((), ("lab",), ("lab", "docs"), ("export",), ("lab", "docs", "export", "dev"))
     )
     wrong = {}
     for source, names in imported("kdviz", "docs", "data", "tests").items():
         if source.startswith("kdviz"):
-            allowed = lab if source.startswith(ROOMS_OF_LAB) else core
+            allowed = lab if source.startswith(ROOMS_OF_LAB) else export if source in ROOMS_OF_EXPORT else core
         else:
             allowed = docs if source.startswith("docs") else dev
         if names - allowed:

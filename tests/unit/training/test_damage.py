@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import errno
 import json
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
 import kdviz as kd
+from kdviz import disk
 from kdviz.training import checkpoint
+from kdviz.training.snapshots import Snapshots
+from tests.unit.models.families import save_family
 from tests.unit.training import tiny
 from tests.unit.training.fuzz_folders import SCENES, fuzz
 
@@ -33,7 +40,11 @@ def test_a_number_that_was_changed_in_a_finished_run_is_noticed(tmp_path):
 
 def test_the_parts_of_two_runs_make_none(tmp_path):
     for seed in (0, 1):
-        tiny.distill(epochs=1, folder=tmp_path / str(seed), seed=seed)
+        tiny.distill(epochs=1, folder=tmp_path / str(seed), seed=seed, snapshots=["the film is great"])
+    other = shutil.copytree(tmp_path / "0", tmp_path / "other")
+    shutil.copy(other / "student" / "model.json", other / "run.json")
+    with pytest.raises(ValueError, match=r"run\.json is damaged"):
+        kd.Run.load(other)
     for part in ("student", "tensors.safetensors"):
         mixed = shutil.copytree(tmp_path / "0", tmp_path / f"mixed {part}")
         if (mixed / part).is_dir():
@@ -57,6 +68,58 @@ def test_a_bit_of_a_checkpoint_that_turned_is_noticed(tmp_path):
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"checkpoint\.safetensors is missing"):
         checkpoint.load(path)
+
+
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize("method", [kd.KD(), kd.CKD()])
+def test_a_teacher_of_no_numbers_is_told_from_a_rate_that_is_too_high(method, cache):
+    teacher = copy.deepcopy(tiny.teacher())
+    with torch.no_grad():
+        next(teacher.network.encoder.base_model.encoder.layer[0].parameters())[0] = float("nan")
+    with pytest.raises(ValueError, match="teacher.* NaN or infinite: look at its weights"):
+        tiny.distill(method, teacher=teacher, epochs=1, cache=cache)
+
+
+def test_a_precision_that_there_is_not_spoils_no_later_run():
+    first = tiny.distill(epochs=1)
+    with pytest.raises(ValueError, match="mixed_precision='fp8'"):
+        tiny.distill(epochs=1, mixed_precision="fp8")
+    assert tiny.distill(epochs=1, mixed_precision="bf16").test["rows"] > 0
+    assert tiny.distill(epochs=1).scores == first.scores
+
+
+def test_tied_layers_are_trained_kept_and_taken_up_again(tmp_path):
+    tied = copy.deepcopy(tiny.student())
+    layers = tied.network.encoder.base_model.encoder.layer
+    layers[1] = layers[0]
+    run = tiny.distill(epochs=1, student=tied, folder=tmp_path, checkpoint_every=1)
+    for again in (kd.Run.load(tmp_path), tiny.distill(epochs=1, student=tied, folder=tmp_path, resume=True)):
+        assert again.student.fingerprint() == run.student.fingerprint()
+        kept = again.student.network.encoder.base_model.encoder.layer
+        assert next(kept[0].parameters()) is next(kept[1].parameters())
+
+
+def test_snapshots_show_what_a_tokenizer_padded_on_its_left_read(tmp_path):
+    model = kd.load_teacher(save_family(tmp_path / "m", "bert", padding_side="left"))
+    frames = Snapshots(["the plot is very thin and dull", "a film"], model, 1, 24)
+    frames.take(model, 0)
+    alone = kd.encode(model, "a film").hidden
+    for states in (frames.teacher, frames.states[0]):
+        torch.testing.assert_close(states.sentence(1).hidden, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_a_disk_that_fills_up_keeps_the_former_file_and_nothing_else(tmp_path, monkeypatch):
+    path, write = tmp_path / "a.json", Path.write_bytes
+    disk.write_json(path, {"a": 1})
+
+    def full(self, data):
+        write(self, data[:3])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=r"a\.json cannot be written \(No space left on device\); free some disk"):
+        disk.write_json(path, {"a": 2})
+    assert json.loads(path.read_text()) == {"a": 1} and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_model_whose_numbers_are_none_is_refused(tmp_path):

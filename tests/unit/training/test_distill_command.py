@@ -150,6 +150,10 @@ def test_two_processes_give_the_single_process_result(files, hub_folder, tmp_pat
         (["--method", "magic"], "no method 'magic'; choose among"),
         (["--set", "beta"], "write NAME=VALUE"),
         (["--set", "gamma=1"], "gamma"),
+        (
+            ["--set", "temperature=high"],
+            "--set temperature=high: method.settings.temperature: 'high', but it must be float",
+        ),
         (["--student", "2x128"], "write LAYERSxWIDTHxHEADS"),
         (["--student", "nowhere"], "nowhere"),
     ],
@@ -264,7 +268,19 @@ def test_what_the_file_does_not_say(written, files, tmp_path, capsys):
     assert cli.main(["distill", "--config", written("epochs: 1")]) == 1
     assert "Say --out FOLDER, or folder: in the file" in capsys.readouterr().err
     assert cli.main(["distill", "--config", str(tmp_path / "none.yaml")]) == 1
-    assert "none.yaml" in capsys.readouterr().err
+    assert "none.yaml: No such file or directory; name a file of settings in YAML" in capsys.readouterr().err
+    assert cli.main(["distill", "--config", str(tmp_path)]) == 1
+    assert f"{tmp_path}: Is a directory; name a file of settings in YAML" in capsys.readouterr().err
+    for content, told in (
+        (b"\x89PNG\xff", "is no YAML ('utf-8' codec"),
+        (b"epochs: \x00", "is no YAML (unacceptable character"),
+        (b"[" * 2000, "is no YAML ("),
+        (b"seed: 2026-13-45", "line 1: seed: month must be in 1..12; write it in quotes"),
+    ):
+        (tmp_path / "odd.yaml").write_bytes(content)
+        assert cli.main(["distill", "--config", str(tmp_path / "odd.yaml")]) == 1
+        error = capsys.readouterr().err
+        assert f"{tmp_path / 'odd.yaml'}" in error and told in error and error.count("\n") == 1
     assert cli.main(["distill", "--config", written("task: reviews\nfolder: x", data=False), "--task", "nonsense"]) == 1
     assert "command line: task: no task 'nonsense'" in capsys.readouterr().err
     (tmp_path / "file").write_text("")
