@@ -1,6 +1,6 @@
 """All statistics in one place: intervals, paired differences, Holm's correction, and methods side by side.
 
-scipy and scikit-learn are imported where they are used: each takes about a second, and training needs neither to start.
+scipy is imported where it is used: it takes about a second, and training needs none of it to start.
 """
 
 from __future__ import annotations
@@ -37,13 +37,6 @@ def wilson(share: float, count: int, level: float = 0.95) -> tuple[float, float]
 
     found = stats.binomtest(round(share * count), count).proportion_ci(level, method="wilson")
     return float(found.low), float(found.high)
-
-
-def macro_f1(guesses, labels) -> float:
-    """Mean over the classes that occur, guessed or true, of 2·hits / (guessed + true). guesses, labels : (N,)."""
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(labels, guesses, average="macro"))
 
 
 def of_score(spread: str | None, score: float, count: int, level: float = 0.95) -> tuple[float, float]:

@@ -8,8 +8,6 @@ import plotly.graph_objects as go
 from kdviz.analysis import best_of, half_width
 from kdviz.figures import parts, theme
 
-MOST_POINTS = 400  # of one curve
-
 
 def curves(x, scores, *, title: str, x_title: str, y_title: str = "accuracy") -> go.Figure:
     """Mean over seeds with its 95 % interval (Student's t) against a setting: noise, checkpoint, start.
@@ -39,7 +37,7 @@ def schedule(x, lines, *, title: str, x_title: str = "training step", y_title: s
     Raises ValueError when lengths differ.
     """
     x, figure = np.asarray(x, float), go.Figure()
-    keep, hover = parts.evenly(len(x), MOST_POINTS), f"{theme.text(x_title)} %{{x}}: %{{y:.3f}}"
+    keep, hover = parts.evenly(len(x), parts.MOST_POINTS), f"{theme.text(x_title)} %{{x}}: %{{y:.3f}}"
     for number, (name, values) in enumerate(lines.items()):
         values, dash = np.asarray(values, float), parts.DASHES[number % 3]
         if values.shape != x.shape:

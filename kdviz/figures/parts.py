@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from kdviz.figures import theme
 
+MOST_POINTS = 400  # of one curve
 DASHES = ("solid", "dash", "dot", "dashdot")
 # where a name may stand beside its dot: its middle in widths and heights of the name, and in pixels
 _SIDES = {

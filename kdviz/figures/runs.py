@@ -9,7 +9,6 @@ from plotly.subplots import make_subplots
 from kdviz.figures import parts, theme
 
 NOT_TERMS = ("step", "epoch", "phase", "lr", "loss", "grad_norm")
-MOST_POINTS = 400  # of one curve
 _PANEL, _GAP = 56, 14  # pixels
 SHARES = ("accuracy", "macro_f1")  # scores that are told in percent
 
@@ -35,7 +34,7 @@ def history_figure(history: pd.DataFrame, label: str) -> go.Figure:
         values = curve[column]
         if column in terms:
             values = values.rolling(max(1, len(history) // 50), min_periods=1).mean()
-        keep = parts.evenly(len(curve), MOST_POINTS) if len(curve) else []
+        keep = parts.evenly(len(curve), parts.MOST_POINTS) if len(curve) else []
         points = curve["step"].to_numpy()[keep], values.to_numpy()[keep]
         parts.add_line(figure, *points, name, "step %{x}: %{y:.4f}", **look, **row)
         figure.update_yaxes(rangemode="tozero", nticks=4, title="", **row)

@@ -59,7 +59,7 @@ class PKD(KD):
     def layer_map(self, teacher_layers, student_layers):
         if not 2 <= student_layers <= teacher_layers:
             raise ValueError(
-                f"PKD: {student_layers} student layers on {teacher_layers}: needs 2 up to the teacher's number"
+                f"PKD: {student_layers} student layers on {teacher_layers}: needs 2 to the teacher's number"
             )
         inner = range(1, student_layers)
         if self.mapping == "last":
@@ -137,13 +137,11 @@ class MobileBERT(KD):
         spent = self._layers * self.layer_epochs
         if spent >= epochs:
             raise ValueError(
-                f"MobileBERT spends {spent} epochs on {self._layers} layers: pass epochs={spent + 1} or more"
+                f"MobileBERT spends {spent} epochs on {self._layers} layers: pass {spent + 1} epochs or more"
             )
         fields = frozenset({"hidden", "attentions"})
-        first = [
-            Phase(f"layer {number}", self.layer_epochs, needs=fields, student_needs=fields)
-            for number in range(1, self._layers + 1)
-        ]
+        same = {"epochs": self.layer_epochs, "needs": fields, "student_needs": fields}
+        first = [Phase(f"layer {number}", **same) for number in range(1, self._layers + 1)]
         return [*first, Phase("distil", epochs - spent, rows=self.rows, needs=frozenset({"logits"}))]
 
     def loss(self, student, teacher, batch, ctx):

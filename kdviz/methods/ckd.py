@@ -59,9 +59,7 @@ class CKD(Method):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)}: must be 0 or more")
         if self.relation_epochs and not self.relation_fields:
-            raise ValueError(
-                f"relation_epochs={self.relation_epochs} but wr and ltr are None: there is nothing to train"
-            )
+            raise ValueError(f"relation_epochs={self.relation_epochs} but wr and ltr are None: nothing to train")
 
     @property
     def relation_fields(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ import datasets
 import torch
 
 from kdviz.data import augment
+from kdviz.data.files import TEXTS
 from kdviz.losses import logits
 from kdviz.methods.base import Method
 from kdviz.methods.kd import check_mixing
@@ -16,7 +17,6 @@ from kdviz.methods.kd import check_mixing
 SETUPS = ("kd", "consistency")
 PICKS = ("worst", "random", "all")
 FRAMES = 40  # counts of picks that are kept of a run
-COLUMNS = ("text", "text_b")
 
 
 @dataclass
@@ -64,11 +64,8 @@ class Glitter(Method):
 
     def describe(self):
         """Settings; a pool made before by its texts, so that a resumed run is the same run."""
-        made = (
-            []
-            if self.copies is None
-            else [self.copies[name][:] for name in COLUMNS if name in self.copies.column_names]
-        )
+        names = [] if self.copies is None else [name for name in TEXTS if name in self.copies.column_names]
+        made = [self.copies[name][:] for name in names]
         return super().describe() | {"copies": made and hashlib.sha256(repr(made).encode()).hexdigest()[:12]}
 
     @property
@@ -78,7 +75,7 @@ class Glitter(Method):
     def setup(self, ctx):
         """Make the pool. It depends on the texts and the seed alone, so the teacher's answers to it are cached."""
         splits = [ctx.task[name] for name in ("train", "transfer") if name in ctx.task.splits]
-        columns = [name for name in COLUMNS if name in splits[0].column_names]
+        columns = [name for name in TEXTS if name in splits[0].column_names]
         texts = datasets.Dataset.from_dict({name: [t for split in splits for t in split[name]] for name in columns})
         labels = ctx.rows(torch.arange(len(texts))).labels.cpu()
         known = labels != logits.UNLABELLED

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kdviz.losses import logits
-from kdviz.methods.base import Method, Phase
+from kdviz.methods.base import Method
 from kdviz.models.masked_words import load_masked_words
 from kdviz.models.tokenizers import ids_of, tokenizer_sha256
 from kdviz.paths import data_dir
@@ -130,21 +130,14 @@ class MateKD(Method):
         if not 0 < self.mask_share <= 1:
             raise ValueError(f"mask_share={self.mask_share}: the share of words to rewrite, above 0 and up to 1")
         if self.generator_steps < 0 or self.student_steps < 1:
-            raise ValueError(
-                f"generator_steps={self.generator_steps}, student_steps={self.student_steps}: "
-                "from 0 and from 1, whole numbers"
-            )
+            cycle = f"generator_steps={self.generator_steps}, student_steps={self.student_steps}"
+            raise ValueError(f"{cycle}: from 0 and from 1, whole numbers")
         if isinstance(self.generator, str) and self.generator not in SHIPPED:
             named = " or ".join(f'"{name}"' for name in SHIPPED)
-            raise ValueError(
-                f"generator={self.generator!r}: choose {named}, or pass a model, or None for the teacher's body"
-            )
+            raise ValueError(f"generator={self.generator!r}: choose {named}, a model, or None for the teacher's body")
         for name in ("generator_lr", "gumbel", "temperature"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}={getattr(self, name)}: must be positive")
-
-    def phases(self, epochs):
-        return [Phase("distil", epochs)]
 
     def setup(self, ctx):
         allowed = readable(ctx.student) & readable(ctx.teacher)
@@ -249,13 +242,11 @@ class MateKD(Method):
         return self.temperature**2 * (log_t.exp() * (log_t - log_s)).sum(-1).mean()
 
     def loss(self, student, teacher, batch, ctx):
+        new = student["perturbed"]["logits"], teacher["perturbed"]["logits"]
         return {
             "labels": logits.cross_entropy(student["logits"], batch.labels) / 3,
             "logits": logits.soft_kl(student["logits"], teacher["logits"], self.temperature) / 3,
-            "rewritten": logits.soft_kl(
-                student["perturbed"]["logits"], teacher["perturbed"]["logits"], self.temperature
-            )
-            / 3,
+            "rewritten": logits.soft_kl(*new, self.temperature) / 3,
         }
 
     def describe(self):

@@ -35,9 +35,7 @@ class ProKD(Method):
     def __post_init__(self):
         self.checkpoints = tuple(self.checkpoints)
         if not self.checkpoints:
-            raise ValueError(
-                "checkpoints is empty: pass the teacher's checkpoints in training order, or use AnnealingKD"
-            )
+            raise ValueError("checkpoints is empty: pass the teacher's, in training order, or use AnnealingKD")
 
     def setup(self, ctx):
         self._task = ctx.task
@@ -51,10 +49,8 @@ class ProKD(Method):
 
     def phases(self, epochs):
         last = split_epochs(epochs, self.label_epochs, LABEL_SHARE)
-        path = [
-            Phase(f"checkpoint {j + 1}", share, reset_optimizer=place == 0)
-            for place, (j, share) in enumerate(self.followed(epochs - last).items())
-        ]
+        shares = self.followed(epochs - last)
+        path = [Phase(f"checkpoint {j + 1}", share, reset_optimizer=j == min(shares)) for j, share in shares.items()]
         return [*path, label_phase(last, self.label_epochs, self.needs)]
 
     def teacher_for(self, phase):

@@ -97,9 +97,8 @@ def gains(student, meta_loss: Callable, row_losses: Callable) -> tuple[Tensor, .
     weights = {name: weight for name, weight in student.named_parameters() if weight.requires_grad}
 
     def answer_with(values):
-        return lambda batch: (
-            functional_call(student, values, (batch.input_ids, batch.attention_mask, batch.token_type_ids)).logits
-        )
+        read = lambda *inputs: functional_call(student, values, inputs).logits
+        return lambda batch: read(batch.input_ids, batch.attention_mask, batch.token_type_ids)
 
     slopes = torch.autograd.grad(meta_loss(answer_with({})), list(weights.values()), allow_unused=True)
     moved = [(name, weight, slope) for (name, weight), slope in zip(weights.items(), slopes) if slope is not None]

@@ -94,9 +94,8 @@ class UniversalKD(_Layers):
             labels.append(batch.labels)
         self.teacher_probes = probes.fit(torch.cat(states), torch.cat(labels), classes)
         if self.use == "layers":
-            self.student_probes = ctx.add_module(
-                "probes", probes.Probes(ctx.student.layers, ctx.student.width, classes)
-            )
+            own = probes.Probes(ctx.student.layers, ctx.student.width, classes)
+            self.student_probes = ctx.add_module("probes", own)
 
     def loss(self, student, teacher, batch, ctx):
         if ctx.at.phase == "labels":

@@ -39,9 +39,7 @@ def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, che
         if task is not None and task.folder is not None:
             return _adapted(folder, task, checkpoint)
         if checkpoint is not None:
-            raise ValueError(
-                f"task {task.name!r} is not embedded, so it has no teacher trajectory; leave checkpoint out"
-            )
+            raise ValueError(f"task {task.name!r} is not embedded, so it has no trajectory; leave checkpoint out")
     else:
         folder = Path(source) if Path(source).is_dir() else cached_model(str(source))
         name = Path(source).name

@@ -151,9 +151,8 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
             writer.finish(layers, name_of(teacher), len(texts), started)
     except OSError as error:
         fix = "free some disk, set KDVIZ_CACHE to another folder, or pass cache=False"
-        raise OSError(
-            error.errno, f"the teacher cache in {folder} cannot be written: {error.strerror}; {fix}"
-        ) from error
+        problem = f"the teacher cache in {folder} cannot be written: {error.strerror}"
+        raise OSError(error.errno, f"{problem}; {fix}") from error
     finally:
         for writer in writers.values():
             writer.drop()

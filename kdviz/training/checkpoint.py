@@ -72,9 +72,7 @@ def _take_tensors(value, name, tensors):
         return {"dict": [[key, _take_tensors(item, f"{name}.{key}", tensors)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
         return {"list": [_take_tensors(item, f"{name}.{number}", tensors) for number, item in enumerate(value)]}
-    raise TypeError(
-        f"{name} is a {type(value).__name__}: a checkpoint holds dicts, lists, tensors, numbers and strings"
-    )
+    raise TypeError(f"{name} is a {type(value).__name__}: a checkpoint holds dicts, lists, tensors, numbers and text")
 
 
 def _plain(value) -> bool:

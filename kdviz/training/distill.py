@@ -207,9 +207,7 @@ def _scored(task, splits) -> list[str]:
     chosen = [name for name in task.splits if name not in SPLITS_OF_TRAINING] if splits is None else list(splits)
     for name in chosen:
         if not task.kind.known(np.asarray(task[name]["label"][:])).any():
-            raise ValueError(
-                f"split {name!r} of task {task.name!r} has no labels to score: leave it out, as in score=()"
-            )
+            raise ValueError(f"split {name!r} of task {task.name!r} has no labels to score: leave it out of score=")
     return chosen
 
 
@@ -316,6 +314,4 @@ def _same(former: dict, signature: dict, folder) -> None:
     changed = [name for name in wanted if former.get(name) != wanted[name]]
     if changed:
         changes = "; ".join(f"{name} was {former.get(name)!r}, is now {wanted[name]!r}" for name in changed)
-        raise ValueError(
-            f"the run in {folder} is another one: {changes}. Choose another folder, or the former settings"
-        )
+        raise ValueError(f"the run in {folder} is another one: {changes}. Choose another folder, or its own settings")

@@ -48,9 +48,8 @@ class Settings:
         if self.steps_per_epoch is not None and self.steps_per_epoch < 1:
             raise ValueError(f"steps_per_epoch={self.steps_per_epoch}: must be 1 or more, or None for all rows")
         if self.mixed_precision not in PRECISIONS:
-            raise ValueError(
-                f"mixed_precision={self.mixed_precision!r}: choose among {', '.join(map(repr, PRECISIONS))}"
-            )
+            offered = ", ".join(map(repr, PRECISIONS))
+            raise ValueError(f"mixed_precision={self.mixed_precision!r}: choose among {offered}")
 
 
 class RunState:

@@ -14,6 +14,7 @@ import torch
 
 import kdviz as kd
 from kdviz import analysis
+from kdviz.data.kinds import CLASSIFICATION
 
 LUCK = [0.0, 0.04, -0.03, 0.02, -0.01]
 
@@ -59,7 +60,8 @@ def test_an_interval_of_a_share_is_wilsons():
     ],
 )
 def test_macro_f1_is_the_mean_over_the_classes_that_occur(guesses, labels, right):
-    assert analysis.macro_f1(torch.tensor(guesses), torch.tensor(labels)) == pytest.approx(right, abs=1e-12)
+    scores = CLASSIFICATION.scores(torch.eye(4)[guesses], torch.tensor(labels))
+    assert scores["macro_f1"] == pytest.approx(right, abs=1e-12)
 
 
 def test_p_values_fit_the_intervals():

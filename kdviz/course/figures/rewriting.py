@@ -9,7 +9,6 @@ from plotly.subplots import make_subplots
 from kdviz.figures import parts, theme
 
 MOST_FRAMES = 25
-MOST_POINTS = 400
 MOST_BANDS = 60  # climbs that are shaded
 KEPT, REPLACED, NEW = 0, 1, 2
 COLUMNS = ("text x", "rewritten x′")
@@ -84,7 +83,7 @@ def disagreement(steps, rewritten, original, climbing) -> go.Figure:
     titles = "the whole run (running mean)", "one cycle, mean over all"
     figure = make_subplots(cols=2, column_widths=[0.62, 0.38], horizontal_spacing=0.11, subplot_titles=titles)
     place, said = np.arange(len(steps)), []
-    span, keep = max(1, len(steps) // 40), parts.evenly(len(steps), MOST_POINTS)
+    span, keep = max(1, len(steps) // 40), parts.evenly(len(steps), parts.MOST_POINTS)
     cycle = (place - starts[np.searchsorted(starts, place, "right") - 1])[starts[0] :]  # steps since the climb began
     for name, values, role, dash in (
         ("rewritten text x′", rewritten, "student", "solid"),
