@@ -8,6 +8,7 @@ import shutil
 import pandas as pd
 import pytest
 
+import kdviz as kd
 from kdviz import cli
 from kdviz.course import results as runner, trials as module
 from kdviz.course.results import Results, work
@@ -205,6 +206,21 @@ def test_every_planned_method_can_be_made_with_every_draw():
             made = {name: value for name, value in drawn.items() if name != "lr"}
             assert runner._build(one.made_by | made).phases(one.settings["epochs"])
             assert 1e-5 < drawn["lr"] < 0.1
+
+
+def test_what_the_readme_says_of_the_trial():
+    rows = kd.recorded("scratch", "entail", 0.05)
+    found = kd.compare(rows, paired="KD", primary="CKD", margin=0.01).table.set_index("method")
+    assert round(100 * found.loc["CKD", "mean"]) == 11 and found.loc["CKD", "verdict"] == "seen here"
+    assert found.loc["CKD word relation", "verdict"] == "seen here"
+    both = kd.compare(rows, paired="CKD").table.set_index("method").loc["CKD word relation"]
+    assert both["low"] < 0 < both["high"], "words alone do as well as both"
+    assert found.loc["CKD layer relation", "verdict"] == "too noisy to tell"
+    hard = found.loc["KD, hard answers"]
+    assert round(100 * hard["mean"], 1) == -1.5 and hard["verdict"] == "too noisy to tell"
+    assert found.loc["labels only", "mean"] < -0.2
+    assert found.loc["MiniLM", "verdict"] == "the opposite is seen"
+    assert found.loc["MiniLM, then KD", "mean"] > 0
 
 
 def test_recorded_trials_are_whole():
