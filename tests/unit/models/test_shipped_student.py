@@ -9,6 +9,7 @@ import pytest
 
 import kdviz as kd
 from kdviz.models import teachers
+from kdviz.models.model import Model
 from kdviz.paths import data_dir
 
 
@@ -38,4 +39,4 @@ def test_its_script_writes_student_and_log(tmp_path, monkeypatch):
     monkeypatch.setattr(workshop.kd, "load_task", lambda name: task)
     log = workshop.make("reviews", tmp_path, epochs=1, steps_per_epoch=2, progress="off")
     assert json.loads((tmp_path / "log.json").read_text()) == log and len(log["dev"]) == 1
-    assert kd.models.Model.load(tmp_path).name == "student"
+    assert Model.load(tmp_path).name == "student"
