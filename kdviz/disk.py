@@ -76,15 +76,23 @@ def write_sealed(path: Path, content: dict) -> None:
     write_whole(path, (json.dumps(plain | {"seal": _seal(path, plain)}, indent=1) + "\n").encode())
 
 
-def read_sealed(path: Path, fix: str) -> dict:
-    """What `write_sealed` wrote. FileNotFoundError or ValueError, naming the file and the fix."""
+def read_json(path: Path, fix: str) -> dict:
+    """A JSON object. FileNotFoundError or ValueError, naming the file and the fix."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; {fix}")
     try:
         content = json.loads(path.read_bytes())
     except (RecursionError, ValueError) as error:
         raise ValueError(f"{path} is damaged (it is no JSON: {words(error):.80}); {fix}") from error
-    if not isinstance(content, dict) or content.pop("seal", None) != _seal(path, content):
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged (it is no object of JSON); {fix}")
+    return content
+
+
+def read_sealed(path: Path, fix: str) -> dict:
+    """What `write_sealed` wrote, as `read_json` reads it."""
+    content = read_json(path, fix)
+    if content.pop("seal", None) != _seal(path, content):
         raise ValueError(f"{path} is damaged (its checksum is missing or wrong); {fix}")
     return content
 

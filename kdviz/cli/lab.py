@@ -6,13 +6,12 @@ In a clone the lessons are opened where they lie. Otherwise they are copied firs
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from kdviz.disk import file_sha256, write_json, write_whole
+from kdviz.disk import file_sha256, read_json, remove, write_json, write_whole
 from kdviz.paths import clone, in_clone, lessons_dir, pick
 
 FIRST_LESSON = "00_start_here"
@@ -31,7 +30,12 @@ def copy_lessons(folder: Path) -> list[str]:
     A file is the reader's own when it is neither what is shipped now nor what was copied last time.
     """
     record = folder / ".kdviz" / "copied.json"  # file name -> SHA-256 of what was copied
-    copied = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    try:
+        copied = read_json(record, "every lesson that differs is kept as yours") if record.exists() else {}
+    except (OSError, ValueError) as error:
+        print(f"kdviz: {error}")
+        copied = {}
+        remove(record)
     changed = []
     folder.mkdir(parents=True, exist_ok=True)
     for lesson in sorted(lessons_dir().glob("*.ipynb")):

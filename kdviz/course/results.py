@@ -26,12 +26,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from kdviz.disk import make_folder, write_whole
+from kdviz.disk import make_folder, read_json, write_whole
 from kdviz.paths import PACKAGE, data_dir, in_clone
 
 KEYS = ["task", "labels", "method", "seed"]  # of a row in its table
 KEYS_OF = {"tuning": ["block", *KEYS, "draw"]}
 OF_GROUP = ("table", "student", "rows", "wrong", "kronecker", "assistant")  # what a group's rows share
+AGAIN = "remove it, and it is run again"
 PACKAGES = ("torch", "transformers", "datasets", "accelerate")
 
 
@@ -259,7 +260,7 @@ class Results:
     def gather(self) -> dict[str, pd.DataFrame]:
         """Move finished rows into the tables; a row that was run again replaces the former."""
         paths = sorted((self.folder / "rows").glob("*.json"))
-        rows = [json.loads(path.read_text()) for path in paths]
+        rows = [read_json(path, AGAIN) for path in paths]
         tables = {}
         for name in sorted({row["table"] for row in rows}):
             new = pd.DataFrame([row for row in rows if row["table"] == name])
@@ -275,7 +276,7 @@ class Results:
 
     def rows(self, name: str) -> pd.DataFrame:
         """A table with the finished rows that are not gathered yet."""
-        found = [json.loads(path.read_text()) for path in sorted((self.folder / "rows").glob(f"{name}_*.json"))]
+        found = [read_json(path, AGAIN) for path in sorted((self.folder / "rows").glob(f"{name}_*.json"))]
         new = pd.DataFrame([row for row in found if row["table"] == name])
         if new.empty:
             return self.table(name)

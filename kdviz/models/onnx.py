@@ -26,14 +26,15 @@ from kdviz.models.predict import predict
 from kdviz.models.tokenizers import ids_of
 
 NEEDS = ("onnx", "onnxruntime", "onnxscript")
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+# inputs of the graph -> what the library tokenizers calls them
+INPUTS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
 MODEL, ABOUT = "model.onnx", "kdviz.json"
 LENGTHS = (1, 2, 3, 5, 8, 13, 21, 34)  # of the drawn rows on which file and model must agree
 WHOLE = 2**31  # bytes; a constant up to this size is worked out when the file is written, not at each run
 
 
 def export(model, folder, *, int8: bool = False, texts=None, max_length: int = 128) -> Exported:
-    """Write ``model.onnx``, the tokenizer's files and ``kdviz.json`` (labels, max_length, pad_id).
+    """Write ``model.onnx``, the tokenizer's files and ``kdviz.json`` (labels, inputs, max_length).
 
     The file takes any number of texts of any length that the model reads, and gives their logits. It is run before it
     takes its place: its answers (probabilities, or numbers of a regression) to drawn rows and `texts` must be the same.
@@ -62,13 +63,13 @@ def export(model, folder, *, int8: bool = False, texts=None, max_length: int = 1
         longest = min(max_length, model.max_length)
         rows.append(encode_split(texts, model.tokenizer, longest, kind_of(model.task_kind)))
     with whole_folder(folder) as made:
-        _write(model, made / MODEL, rows[0])
+        inputs = _write(model, made / MODEL, rows[0])
         about = {
             "name": model.name,
             "labels": model.labels,
             "kind": model.task_kind,
+            "inputs": inputs,
             "max_length": model.max_length,
-            "pad_id": rows[0].pad_id,
             "int8": int8,
             "weights": sum(parameter.numel() for parameter in model.parameters()),
             "bytes_float32": (made / MODEL).stat().st_size,
@@ -77,6 +78,7 @@ def export(model, folder, *, int8: bool = False, texts=None, max_length: int = 1
         }
         if model.tokenizer is not None:
             save_tokenizer(model, made)
+            _set_up(model, made / "tokenizer.json")
         write_json(made / ABOUT, about)
         gaps = _gaps(model, Exported(made), rows)
         if not max(gaps) <= CLOSE:
@@ -175,8 +177,17 @@ def _drawn(model) -> Rows:
     )
 
 
-def _write(model, path: Path, rows: Rows) -> None:
-    """The model as one ONNX file, constants worked out, without what exporters note on this machine's files."""
+def _set_up(model, path: Path) -> None:
+    """Let the file of a fast tokenizer cut and pad by itself, as transformers does when it is asked to."""
+    if model.tokenizer.is_fast:
+        rules = copy.deepcopy(model.tokenizer.backend_tokenizer)
+        rules.enable_truncation(model.max_length, direction=model.tokenizer.truncation_side)
+        rules.enable_padding(pad_id=model.tokenizer.pad_token_id, pad_token=model.tokenizer.pad_token)
+        rules.save(str(path))
+
+
+def _write(model, path: Path, rows: Rows) -> dict[str, str]:
+    """The model as one ONNX file, constants worked out, no word on this machine's files; returns which of `INPUTS`."""
     from onnxscript import optimizer
 
     batch = rows.batch([3, 4])
@@ -186,7 +197,7 @@ def _write(model, path: Path, rows: Rows) -> None:
     given = tuple(getattr(batch, name) for name in INPUTS)
     try:
         with _silence(), torch.no_grad():
-            named = {"input_names": INPUTS, "output_names": ["logits"], "dynamic_shapes": (dims,) * len(INPUTS)}
+            named = {"input_names": [*INPUTS], "output_names": ["logits"], "dynamic_shapes": (dims,) * len(INPUTS)}
             program = torch.onnx.export(_Logits(model).eval(), given, dynamo=True, verbose=False, **named)
             optimizer.optimize(program.model, input_size_limit=WHOLE, output_size_limit=WHOLE)
         inputs = program.model.graph.inputs
@@ -206,6 +217,7 @@ def _write(model, path: Path, rows: Rows) -> None:
         inputs.remove(unused)
     program.model.metadata_props["onnx.quant.pre_process"] = "onnxruntime.quant"  # done: its own would warn
     program.save(str(path), external_data=False)
+    return {one.name: INPUTS[one.name] for one in inputs}
 
 
 def _quantise(path: Path) -> None:

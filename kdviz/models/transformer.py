@@ -187,7 +187,8 @@ class Transformer(Network):
 
     def settings(self) -> dict:
         config = self.encoder.config.to_diff_dict() | {"model_type": self.encoder.config.model_type}
-        config = {key: value for key, value in config.items() if not key.startswith("_")}
+        # in one order and without the library's version, which change no number: a fingerprint is made of this
+        config = {key: config[key] for key in sorted(config) if key[0] != "_" and key != "transformers_version"}
         return {"classifies": self.classifies, "config": config}
 
     @classmethod

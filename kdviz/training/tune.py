@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 from torch import nn
 
-from kdviz.disk import write_json
+from kdviz.disk import read_json, write_json
 from kdviz.training.distill import NAMES, distill
 
 SEEDS = (1000, 1001)  # for searching alone: a result has others
@@ -152,7 +152,7 @@ def tune(
                 if path is not None:
                     write_json(path, row)
             else:
-                row = json.loads(path.read_text(encoding="utf-8"))
+                row = read_json(path, "remove it, and it is run again")
             rows.append({"draw": number, "seed": seed} | point | row)
             if progress != "off":
                 words = ", ".join(f"{name}={value}" for name, value in point.items())
@@ -185,7 +185,7 @@ def _same(path: Path, search: dict) -> None:
     """Write what is searched; ValueError when the folder holds another search."""
     search = json.loads(json.dumps(search, default=str))
     if path.is_file():
-        former = json.loads(path.read_text(encoding="utf-8"))
+        former = read_json(path, "remove its folder to search again")
         for name, value in search.items():
             if former.get(name) != value:
                 raise ValueError(

@@ -14,9 +14,9 @@ SENTENCE = "the plot is thin but the acting is not bad at all"
 LONGER = "number {} the plot is thin but the acting is not bad at all and i liked every minute of it truly"  # 24 tokens
 CELLS = (
     f'''import kdviz as kd
-from types import SimpleNamespace
+from kdviz.data.task import Task
 text = "{SENTENCE}"
-toy = SimpleNamespace(name="toy", labels=("bad", "good"), splits={{}}, folder=None)
+toy = Task("toy", ("bad", "good"), {{}})
 teacher = kd.load_teacher("minilm")
 student = kd.build_student(toy, layers=2, hidden=128, heads=4, vocabulary="full", seed=0)''',
     "kd.explore.word_relations([teacher, student], text)",
@@ -51,9 +51,9 @@ def words_of(plot) -> list[str]:
 
 @pytest.fixture(scope="module")
 def models():
-    from types import SimpleNamespace
+    from kdviz.data.task import Task
 
-    toy = SimpleNamespace(name="toy", labels=("bad", "good"), splits={}, folder=None)
+    toy = Task("toy", ("bad", "good"), {})
     return [kd.load_teacher("minilm"), kd.build_student(toy, layers=2, hidden=128, heads=4, vocabulary="full", seed=0)]
 
 

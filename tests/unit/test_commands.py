@@ -104,6 +104,22 @@ def test_lab_keeps_what_a_reader_changed_and_renews_what_he_did_not(wheel_of_two
         assert (folder / "02_word_relation.ipynb").read_text() == LESSON + "\n"
 
 
+def test_lab_opens_also_when_its_record_of_copies_is_damaged(wheel_of_two, capsys):
+    lab.command(parse("lab"))
+    record = Path("notebooks/.kdviz/copied.json")
+    for bad in ("{", "[]", None):
+        record.unlink()
+        if bad is None:
+            record.mkdir()
+        else:
+            record.write_text(bad)
+        Path("notebooks/00_start_here.ipynb").write_text("of mine")
+        lab.command(parse("lab"))
+        assert Path("notebooks/00_start_here.ipynb").read_text() == "of mine"
+        assert "copied.json" in (said := capsys.readouterr().out) and "Kept as you changed them: 00_start" in said
+        assert json.loads(record.read_text())
+
+
 def test_lab_does_not_touch_files_that_were_there_before(wheel_of_two, capsys):
     Path("notebooks").mkdir()
     Path("notebooks/02_word_relation.ipynb").write_text("of another course")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import kdviz as kd
+from kdviz.data.task import Task
 from kdviz.explore.explorer import PLOTLY_MIME, Picture
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -16,7 +16,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 @pytest.fixture(scope="module")
 def models():
-    task = SimpleNamespace(name="toy", labels=("bad", "good"), splits={}, folder=None)
+    task = Task("toy", ("bad", "good"), {})
     teacher = kd.build_student(task, layers=6, hidden=48, heads=4, vocabulary="full", seed=0)
     teacher.name, teacher.role = "big", "teacher"
     student = kd.build_student(task, layers=2, hidden=32, heads=2, vocabulary="full", seed=1)

@@ -101,7 +101,8 @@ def test_a_folder_holds_what_is_needed_and_nothing_of_this_machine(exported):
     files = {path.name for path in folder.iterdir()}
     assert files == {"model.onnx", "kdviz.json", "tokenizer.json", "tokenizer_config.json"}
     about = json.loads((folder / "kdviz.json").read_text())
-    assert about["labels"] == ["bad", "good"] and about["max_length"] == 512 and about["pad_id"] == 0
+    assert about["labels"] == ["bad", "good"] and about["max_length"] == 512
+    assert list(about["inputs"]) == [one.name for one in exported("task").session.get_inputs()]
     stored = (folder / "model.onnx").read_bytes()
     assert b"site-packages" not in stored and str(folder.parent).encode() not in stored and b".py" not in stored
     assert {path.name for path in exported("conv").folder.iterdir()} == {"model.onnx", "kdviz.json"}

@@ -81,7 +81,7 @@ def test_logits_alone_are_the_same_logits(tmp_path, kind):
     model = kd.load_teacher(save_tiny(tmp_path, kind, initializer_range=0.5, **sizes))
     inputs = batch(model)
     vectors = model.network.embedding(inputs["input_ids"]).detach().requires_grad_()
-    given = inputs | {"input_ids": None, "vectors": vectors}
+    given = {"token_type_ids": None} | inputs | {"input_ids": None, "vectors": vectors}  # as the tokenizer gives them
     alone = model.network(**given, want={"logits"}).logits
     whole = model.network(**given, want={"logits", "hidden"}).logits
     assert_close(alone, whole)
@@ -195,6 +195,14 @@ def test_fingerprint_follows_weights_and_vocabulary(task, student):
     assert changed != before
     next(student.parameters()).data[0, 0] -= 1e-3  # an edit that autograd does not count
     assert student.fingerprint() != changed
+
+
+def test_the_librarys_version_and_the_order_of_its_settings_are_no_part_of_a_fingerprint(student, monkeypatch):
+    before, kind = student.fingerprint(), type(student.network.encoder.config)
+    given = kind.to_diff_dict
+    for other in (lambda known: dict(reversed(known.items())), lambda known: known | {"transformers_version": "6.7.8"}):
+        monkeypatch.setattr(kind, "to_diff_dict", lambda self, other=other: other(given(self)))
+        assert student.fingerprint() == before
 
 
 def test_saving_again_keeps_one_version_and_foreign_files(tmp_path, student):

@@ -99,6 +99,18 @@ def test_a_stopped_search_goes_on_and_another_is_refused(tmp_path, monkeypatch):
         search(folder=tmp_path, batch_size=8)
 
 
+def test_a_damaged_row_or_description_of_a_search_is_named(tmp_path):
+    search(folder=tmp_path)
+    for name, words in (("1-5.json", "remove it, and it is run again"), ("search.json", "remove its folder")):
+        good = (tmp_path / name).read_bytes()
+        for bad in (good[:9], b"[]", b"\xff\xfe"):
+            (tmp_path / name).write_bytes(bad)
+            with pytest.raises(ValueError, match=rf"{name} is damaged .*; {words}"):
+                search(folder=tmp_path)
+        (tmp_path / name).write_bytes(good)
+    search(folder=tmp_path)
+
+
 def test_a_draw_that_diverges_is_the_worst_and_stops_nothing(monkeypatch):
     real = module.distill
 
