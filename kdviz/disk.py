@@ -22,7 +22,7 @@ def make_folder(path, fix: str = "name a folder that you can write to") -> Path:
         if not os.access(path, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        raise OSError(error.errno, f"nothing can be written into {path} ({error.strerror}); {fix}") from error
+        raise type(error)(f"nothing can be written into {path} ({error.strerror}); {fix}") from error
     return path
 
 
@@ -42,7 +42,7 @@ def whole(path: Path) -> Iterator[Path]:
             os.replace(temporary, path)
     except OSError as error:
         problem = f"{path} cannot be written ({error.strerror or error})"
-        raise OSError(error.errno, f"{problem}; free some disk, or name another folder") from error
+        raise type(error)(f"{problem}; free some disk, or name another folder") from error
     finally:
         remove(temporary)  # there only when something failed
 

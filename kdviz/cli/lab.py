@@ -80,7 +80,9 @@ def lessons_of(args) -> Path:
         changed = copy_lessons(folder)
     except OSError as error:
         fix = "name a folder that you can write to: kdviz lab --into FOLDER"
-        raise SystemExit(f"kdviz: the lessons cannot be copied into {folder} ({error.strerror}); {fix}") from error
+        raise SystemExit(
+            f"kdviz: the lessons cannot be copied into {folder} ({error.strerror or error}); {fix}"
+        ) from error
     print(f"The lessons are in {folder}.")
     if changed:
         print(f"Kept as you changed them: {', '.join(changed)} (rename one to get it fresh).")

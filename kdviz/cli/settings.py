@@ -36,7 +36,7 @@ class Settings:
         except yaml.MarkedYAMLError as error:
             raise ValueError(f"{path}, line {error.problem_mark.line + 1}: {error.problem}; write YAML") from error
         except OSError as error:
-            raise OSError(error.errno, f"{path}: {error.strerror}; name a file of settings in YAML") from error
+            raise type(error)(f"{path}: {error.strerror}; name a file of settings in YAML") from error
         except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"{path} is no YAML ({words(error):.80}); write lines such as epochs: 3") from error
 

@@ -319,6 +319,7 @@ def recorded(table: str, task: str, labels: float = 1.0, methods: Iterable[str] 
 
 def run_many(chosen: list[Experiment], results: Results, again: bool = False, workers: int = 2, say=print) -> int:
     """Run what is not finished, in `workers` processes of one thread each; returns how many failed."""
+    make_folder(results.folder / "rows")
     todo = [one for one in chosen if again or not results.done(one)]
     say(f"{len(chosen)} experiments, {len(chosen) - len(todo)} finished before, {len(todo)} to run")
     os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}

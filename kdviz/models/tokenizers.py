@@ -53,6 +53,7 @@ def _read(folder: Path, _files: tuple[str, ...]):
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        tokenizer("one two")  # some settings are looked at only then
     except Exception as error:  # whatever another library's code may raise
         raise ValueError(f"the tokenizer in {folder} cannot be read ({words(error)}); restore its files") from error
     if tokenizer.pad_token_id is None:  # a decoder's: padding is never attended to, so that any token will do

@@ -151,7 +151,7 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
             writer.finish(layers, name_of(teacher), len(texts), started)
     except OSError as error:
         fix = "free some disk, set KDVIZ_CACHE to another folder, or pass cache=False"
-        problem = f"the teacher cache in {folder} cannot be written: {error.strerror}"
+        problem = f"the teacher cache in {folder} cannot be written: {error.strerror or error}"
         raise OSError(error.errno, f"{problem}; {fix}") from error
     finally:
         for writer in writers.values():
@@ -168,8 +168,12 @@ def _give_back_memory() -> None:
 
 def entries() -> list[dict]:
     """What is stored: one dict per cache with key, teacher, texts, fields, bytes and when it was last used."""
-    found = []
-    for folder in sorted(path for path in (cache_folder() / "teachers").glob("*") if path.is_dir()):
+    found, home = [], cache_folder() / "teachers"
+    if next(place for place in (home, *home.parents) if place.exists()).is_file():
+        raise NotADirectoryError(
+            f"{home} cannot be a folder, as a part of it is a file: set KDVIZ_CACHE to another folder"
+        )
+    for folder in sorted(path for path in home.glob("*") if path.is_dir()):
         abouts, damaged = [], []
         for path in sorted(folder.glob("*.json")):
             try:

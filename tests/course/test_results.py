@@ -173,6 +173,15 @@ def test_wrong_labels_and_kronecker_students_reach_the_run(monkeypatch):
     assert noisy["test"]["label"][:] == clean["test"]["label"][:]
 
 
+def test_a_folder_that_cannot_be_is_said_before_a_row_is_made(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert cli.main(["run", "results", "--only", CHEAP, "--folder", str(tmp_path / "file")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(
+        f"kdviz: nothing can be written into {tmp_path / 'file' / 'rows'} (Not a directory); name a"
+    )
+
+
 def test_rows_are_gathered_replaced_and_known(tmp_path):
     results, (first, second) = Results(tmp_path), select("quick/*")[:2]
     results.add(first, row_of(first))

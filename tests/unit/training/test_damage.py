@@ -122,6 +122,15 @@ def test_a_disk_that_fills_up_keeps_the_former_file_and_nothing_else(tmp_path, m
     assert json.loads(path.read_text()) == {"a": 1} and list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("damage", [{"model_max_length": {}}, {"model_max_length": "long"}])
+def test_a_tokenizer_that_fails_at_its_first_text_is_refused_when_it_is_loaded(tmp_path, damage):
+    kd.load_teacher(save_family(tmp_path / "m", "bert")).save(tmp_path / "saved")
+    path = tmp_path / "saved" / "tokenizer" / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | damage))
+    with pytest.raises(ValueError, match=r"the tokenizer in .* cannot be read \(.*restore its files"):
+        kd.load_teacher(tmp_path / "saved")
+
+
 def test_a_model_whose_numbers_are_none_is_refused(tmp_path):
     from safetensors.torch import load_file, save_file
 

@@ -289,6 +289,7 @@ def test_what_the_file_does_not_say(written, files, tmp_path, capsys):
     assert "command line: folder:" in error and str(tmp_path / "file") in error and error.count("\n") == 1
     assert cli.main(["distill", *files, "--out", str(tmp_path / "file" / "run")]) == 1
     error = capsys.readouterr().err
+    assert "Errno" not in error
     assert f"{tmp_path / 'file' / 'run'} (Not a directory); name a folder that you can write to" in error
 
 
@@ -319,6 +320,15 @@ def test_a_name_that_a_terminal_cannot_write_stops_nothing(files, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "kept in" in done.stdout and r"l\xe4ufe" in done.stdout
+
+
+def test_a_cache_that_is_a_file_is_not_passed_over(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    for place in ("file", "file/below"):
+        monkeypatch.setenv("KDVIZ_CACHE", str(tmp_path / place))
+        for words in (["ls"], ["rm", "--all"]):
+            assert cli.main(["cache", *words]) == 1
+            assert "set KDVIZ_CACHE to another folder" in capsys.readouterr().err
 
 
 def test_caches_are_listed_and_removed(capsys):
