@@ -162,7 +162,7 @@ def _near(keys: list[str]) -> list[str]:
         for side, part in (("head", words[:ENDS]), ("tail", words[-ENDS:]))
         if len(words) >= ENDS
     ]
-    texts, ends = np.array(pairs).T
+    texts, ends = np.array(pairs, int).reshape(-1, 2).T
     size = len(keys) + len(number)
     found = connected_components(coo_array((np.ones(len(texts)), (texts, ends + len(keys))), (size, size)))[1]
     names: dict[int, str] = {}

@@ -95,10 +95,10 @@ def attack(model: Model, dataset, candidates: Candidates, *, share: float = 0.4,
     """
     if not 0 < share <= 1:
         raise ValueError(f"share={share}: the share of words that may be changed, above 0 and up to 1")
-    if model.task_kind != "classification":
-        raise ValueError(f"{model.name!r} answers as in {model.task_kind}: an attack changes the class")
     dataset = dataset if limit is None else dataset.select(range(min(limit, len(dataset))))
     rows, labels = swaps.texts(dataset), dataset["label"][:]
+    if any(isinstance(label, float) for label in labels):
+        raise ValueError("these labels are numbers, as of regression: an attack changes the class that a model gives")
     if UNLABELLED in labels:
         raise ValueError(f"{labels.count(UNLABELLED)} of {len(labels)} rows have no label: attack a labelled split")
     before = probabilities(model, rows)

@@ -162,7 +162,7 @@ def test_methods_for_classes_alone_are_refused_by_name(task, models):
             kd.distill(*models, task, method, **SHORT)
     with pytest.raises(ValueError, match="'data' is one of regression: labels are flipped between classes"):
         flip_labels(task, symmetric(2, 0.2))
-    with pytest.raises(ValueError, match="'student' answers as in regression: an attack changes the class"):
+    with pytest.raises(ValueError, match="labels are numbers, as of regression: an attack changes the class"):
         kd.robustness.attack(models[0], task["test"], None)
     with pytest.raises(
         ValueError, match="the student answers as in classification, the task 'data' is one of regression"
