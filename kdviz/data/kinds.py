@@ -7,6 +7,8 @@ into `KINDS`, so that saved runs and models find it by name.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -15,7 +17,7 @@ from kdviz.losses import logits as losses
 from kdviz.losses.logits import UNLABELLED
 
 
-class Kind:
+class Kind(ABC):
     """Base of all kinds. Logits are (B, C) where nothing else is said, C the number of the task's `labels`.
 
     name    : in files, messages and saved runs
@@ -29,37 +31,44 @@ class Kind:
     spread: str | None = None
     problem: str | None = None
 
+    def __eq__(self, other) -> bool:
+        """Two of one class are one kind: a task may be copied, or come from another process."""
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    @abstractmethod
     def unlabelled(self, rows: int) -> np.ndarray:
         """Labels of so many rows that have none, as the column ``label`` holds them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def known(self, labels):
         """(N,) truth values: which rows have a label. labels : an array or a tensor, rows first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def strata(self, labels) -> np.ndarray:
         """(N,) small integers by which rows are drawn, so that a part has what the whole has."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hard(self, logits, labels, *, reduction="mean"):
         """The loss with the labels; rows without one do not count."""
-        raise NotImplementedError
 
+    @abstractmethod
     def soft(self, student_logits, teacher_logits, temperature=1.0, *, reduction="mean"):
         """The loss with the teacher's answers; no gradient to the teacher."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answers(self, logits) -> torch.Tensor:
         """(N,) what the model says: class numbers, or values."""
-        raise NotImplementedError
 
+    @abstractmethod
     def said(self, logits, labels: tuple[str, ...]) -> dict:
         """Columns of a table of answers, `labels` the names of the outputs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scores(self, logits, labels) -> dict[str, float]:
         """Scores of labelled rows, the primary one first, "loss" (mean of `hard`) among them."""
-        raise NotImplementedError
 
 
 class Classification(Kind):

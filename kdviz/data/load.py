@@ -199,7 +199,7 @@ def _from_sources(
         made = {column: table.texts(column) for column in texts}
         if split == "transfer":
             made["label"] = kind.unlabelled(len(table))
-        elif kind is REGRESSION:
+        elif kind == REGRESSION:
             made["label"] = values_of(table, labels)
         else:
             classes = classes_of(table, labels) if classes is None else classes
@@ -209,5 +209,5 @@ def _from_sources(
         name = Path(sources["train"]).stem if isinstance(sources["train"], (str, Path)) else "data"
     for note in notes:
         print(f"{name}: {note}")
-    names = ("score",) if kind is REGRESSION else classes.names
+    names = ("score",) if kind == REGRESSION else classes.names
     return complete(Task(name, names, splits, notes=tuple(notes), kind=kind))

@@ -44,7 +44,7 @@ def flip_labels(task: Task, transition, seed: int = 0) -> Task:
                  that noise levels can be compared.
     Train gets a column ``clean_label``. Raises ValueError when the matrix does not fit the task.
     """
-    if task.kind is not CLASSIFICATION:
+    if task.kind != CLASSIFICATION:
         raise ValueError(f"task {task.name!r} is one of {task.kind.name}: labels are flipped between classes")
     transition, count = np.asarray(transition, dtype=float), len(task.labels)
     if transition.shape != (count, count):

@@ -94,7 +94,7 @@ class Task:
 
     def __repr__(self) -> str:
         what = "images" if "input_ids" in self["train"].column_names else "pairs of texts" if self.pair else "texts"
-        asked = f"labels {', '.join(self.labels)}" if self.kind is CLASSIFICATION else self.kind.name
+        asked = f"labels {', '.join(self.labels)}" if self.kind == CLASSIFICATION else self.kind.name
         sizes = ", ".join(f"{name} {len(split):,}" for name, split in self.splits.items())
         lines = [f"{self.name}: {what}, {asked}", sizes, *self.notes]
         return "\n  ".join(lines)
@@ -117,7 +117,7 @@ def complete(task: Task) -> Task:
         splits[missing] = train.select(taken)
         splits["train"] = train.select(np.setdiff1d(np.arange(len(train)), taken))
         notes.append(f"no {missing} given: {len(taken):,} of {len(train):,} training rows became {missing}")
-    for name in ("train", "dev", "test") if task.kind is CLASSIFICATION else ():
+    for name in ("train", "dev", "test") if task.kind == CLASSIFICATION else ():
         found = set(splits[name]["label"][:])
         lacking = [label for place, label in enumerate(task.labels) if place not in found]
         if lacking:

@@ -101,7 +101,7 @@ class TinyBERT(Method):
 
     def loss(self, student, teacher, batch, ctx):
         if ctx.at.phase == "logits":
-            soft = logits.soft_cross_entropy if ctx.kind is CLASSIFICATION else ctx.kind.soft
+            soft = logits.soft_cross_entropy if ctx.kind == CLASSIFICATION else ctx.kind.soft
             return {"logits": soft(student["logits"], teacher["logits"], self.temperature)}
         mask, own, other = batch.attention_mask, student["hidden"], teacher["hidden"]
         pairs = maps(student["scores"], self.heads), maps(teacher["scores"], self.heads)

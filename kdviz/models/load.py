@@ -54,7 +54,7 @@ def load_folder(folder: Path, name: str, task=None) -> Model:
         )
     if own:
         config.id2label = dict(enumerate(own))
-    if task is not None and fits and task.kind is CLASSIFICATION:
+    if task is not None and fits and task.kind == CLASSIFICATION:
         _reorder(network, own, task, name)
     elif task is not None and fits:
         network.config.id2label = dict(enumerate(task.labels))

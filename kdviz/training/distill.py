@@ -228,7 +228,7 @@ def _score(run: Context, splits: list[str]):
 def _check(student, teacher, task, method):
     needs = frozenset(method.needs)
     fields.check(needs, method.name)
-    if not (method.any_kind or task.kind is CLASSIFICATION):
+    if not (method.any_kind or task.kind == CLASSIFICATION):
         raise ValueError(
             f"{method.name} is a method for classification, the task {task.name!r} is one of {task.kind.name}: "
             "choose KD, CKD or another method whose any_kind is True"

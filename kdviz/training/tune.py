@@ -114,6 +114,7 @@ def tune(
     student : a Model, or a function that builds one from a seed, so that each seed has a start of its own
     draws, seeds, sample : how many points, the seeds of each, and which sequence of points
     folder : a file for each finished run; a search that was stopped goes on there
+    progress : "off" says nothing, anything else a line a finished run
     settings : of `kdviz.distill`, the same in all runs
 
     Returns

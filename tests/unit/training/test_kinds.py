@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -223,8 +227,6 @@ class OffByOne(Classification):
 
 
 def test_a_kind_is_one_class(monkeypatch, tmp_path):
-    from dataclasses import replace
-
     mine = OffByOne()
     monkeypatch.setitem(kinds.KINDS, mine.name, mine)
     task = replace(tiny.task(), kind=mine)
@@ -235,6 +237,21 @@ def test_a_kind_is_one_class(monkeypatch, tmp_path):
     assert run.student.predict("the film is fine")["label"].iloc[0] in task.labels
     with pytest.raises(ValueError, match="HardKD is a method for classification, the task 'tiny' is one of ordered"):
         kd.distill(student, tiny.teacher(), task, kd.HardKD(), **SHORT)
+
+
+def test_a_copied_task_is_of_the_same_kind(task):
+    assert copy.deepcopy(REGRESSION) == pickle.loads(pickle.dumps(REGRESSION)) == REGRESSION != CLASSIFICATION
+    again = replace(tiny.task(), kind=copy.deepcopy(CLASSIFICATION))
+    student = kd.build_student(again, layers=1, hidden=16, heads=2)
+    assert kd.distill(student, tiny.teacher(), again, kd.HardKD(), **SHORT).primary == "accuracy"
+
+
+def test_a_kind_that_lacks_something_says_what():
+    class Half(kinds.Kind):
+        name = "half"
+
+    with pytest.raises(TypeError, match="answers.*scores"):
+        Half()
 
 
 def test_classification_asks_as_before():
