@@ -35,6 +35,7 @@ METHODS = (
     "CKD word relation",
     "CKD",
 )
+FLAGSHIP = "CKD"
 LONGER = ("KD", "CKD", "TinyBERT", "MiniLM", "RKD", "CKD relations first")
 AFTERNOON = {
     "relations.py": "Gram matrices and all that follows from them: cosines, distances, angles",
@@ -77,12 +78,17 @@ def longer(task: str) -> str:
 
 
 def trial(block: str) -> str:
-    """A block of fair trials: accuracy on test, and the difference to the baseline seed by seed with its verdict."""
+    """A block of fair trials: accuracy on test, and the difference to the baseline seed by seed with its verdict.
+
+    Where the baseline is "of" another block, that block's rows of the baseline and the flagship join the table.
+    """
     about = trials.plan()["blocks"][block]
     first, done = about["primary"], [task for task in about["tasks"] if finished(block, task)]
     head, columns = ["method"], []
     for task in done:
         rows = recorded(block, task, FEW)
+        if "of" in first:
+            rows = pd.concat([recorded(first["of"], task, FEW, [first["baseline"], FLAGSHIP]), rows])
         found = compare(rows, paired=first["baseline"], primary=first["method"], margin=first["margin"]).table
         told = {
             one.method: f"{100 * one.mean:+.1f} ± {50 * (one.high - one.low):.1f}, {one.verdict}"
@@ -91,10 +97,13 @@ def trial(block: str) -> str:
         head += [f"`{task}`", f"minus {first['baseline']}, seed by seed"]
         columns.append((task, told))
     head.append("seconds")
-    seconds = pd.concat([recorded(block, task, FEW) for task in done]).groupby("method")["seconds"].median()
+    joined = {first["baseline"]: first["of"], FLAGSHIP: first["of"]} if "of" in first else {}
+    home = joined | dict.fromkeys(about["methods"], block)
+    tables = pd.concat([recorded(table, task, FEW) for table in {*home.values()} for task in done])
+    seconds = tables.groupby("method")["seconds"].median()
     lines = []
-    for name in about["methods"]:
-        cells = [part for task, told in columns for part in (cell(block, task, name), told.get(name, ""))]
+    for name, where in home.items():
+        cells = [part for task, told in columns for part in (cell(where, task, name), told.get(name, ""))]
         lines.append([name, *cells, f"{seconds[name]:.0f}"])
     return table(head, lines)
 
@@ -119,6 +128,7 @@ def afternoon() -> str:
 BLOCKS = {
     "methods": methods,
     "trial, scratch": lambda: trial("scratch"),
+    "trial, controls": lambda: trial("controls"),
     "longer, reviews": lambda: longer("reviews"),
     "longer, entail": lambda: longer("entail"),
     "afternoon": afternoon,

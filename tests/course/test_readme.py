@@ -10,7 +10,7 @@ TEXT = (readme.ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_block_is_as_its_script_writes_it():
-    blocks = ["afternoon", "trial, scratch", "methods", "longer, reviews", "longer, entail"]
+    blocks = ["afternoon", "trial, scratch", "trial, controls", "methods", "longer, reviews", "longer, entail"]
     assert re.findall(r"<!-- made: (.+?) -->", TEXT) == blocks
     assert readme.written(TEXT) == TEXT, "python -m data.make.readme writes it anew"
 

@@ -223,6 +223,17 @@ def test_what_the_readme_says_of_the_trial():
     assert found.loc["MiniLM, then KD", "mean"] > 0
 
 
+def test_what_the_readme_says_of_the_controls():
+    flagship, controls = kd.recorded("scratch", "entail", 0.05, ["KD", "CKD"]), kd.recorded("controls", "entail", 0.05)
+    rows = pd.concat([flagship, controls])
+    over_kd = kd.compare(rows, paired="KD").table.set_index("method")
+    under_ckd = kd.compare(rows, paired="CKD").table.set_index("method")
+    assert controls["method"].nunique() == 3
+    for name in controls["method"].unique():
+        assert over_kd.loc[name, "verdict"] != "seen here" and over_kd.loc[name, "mean"] < 0
+        assert under_ckd.loc[name, "verdict"] == "the opposite is seen"
+
+
 def test_recorded_trials_are_whole():
     results = Results()
     for block in module.plan()["blocks"]:
