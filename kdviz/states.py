@@ -22,7 +22,7 @@ class States:
     mask       : (B, n) bool, True for real tokens
     hidden     : (B, L+1, n, d) float32; index 0 is the embedding output
     attentions : (B, L, heads, n, n) or None when they were not asked for
-    logits     : (B, C) or None when the model has no classifier
+    logits     : (B, C) or None when the model has no classifier, or chooses among several texts
     labels     : the C class names
     notes      : what a reader must know, such as a text that was cut
     layer_map  : (the teacher's layers, the student's layers) that the student's training compared, or None
@@ -145,7 +145,8 @@ def _tokenize(tokenizer, firsts, seconds, limit):
 
 
 def _run(model, batch, texts, tokens, notes, attentions) -> States:
-    want = {"hidden"} | ({"attentions"} if attentions else set()) | ({"logits"} & model.fields)
+    answers = {"logits"} & model.fields if model.choices == 1 else set()  # several texts have one answer together
+    want = {"hidden"} | ({"attentions"} if attentions else set()) | answers
     names = ("input_ids", "attention_mask", "token_type_ids")
     given = {name: batch[name].to(model.device) for name in names if name in batch}
     training, parts = model.training, []

@@ -1,4 +1,4 @@
-"""``python -m data.make.adapt reviews|entail|scores|tweets|news``: make the teacher of a task.
+"""``python -m data.make.adapt reviews|entail|scores|endings|tweets|news``: make the teacher of a task.
 
 The packaged MiniLM is adapted with LoRA (Hu et al. 2022; peft) on every matrix of its layers, plus pooler and
 classifier, on the labelled train split. The epoch is chosen on dev; test is touched once, at the end. What is
@@ -16,7 +16,7 @@ import torch
 
 from data.make.low_rank import SETTINGS, commit, save_adapter, updates, with_low_rank, write_log
 from kdviz.data.batches import Rows, batches
-from kdviz.data.load import EMBEDDED, SCORED, load_task
+from kdviz.data.load import EMBEDDED, OF_KINDS, load_task
 from kdviz.data.real import PACKAGES
 from kdviz.disk import file_sha256
 from kdviz.hub import quiet
@@ -45,9 +45,10 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
     rows = encoded(task, "train")
     torch.manual_seed(seed)
     with quiet():
-        adapted = with_low_rank(classifier(verified_folder(), task.labels), settings, whole=["pooler", "classifier"])
+        adapted = with_low_rank(classifier(verified_folder(), task), settings, whole=["pooler", "classifier"])
     network = Transformer(adapted.base_model.model)
-    model = Model(network, load_tokenizer(), name="minilm", role="teacher", labels=task.labels)
+    about = {"labels": task.labels, "task_kind": task.kind.name}
+    model = Model(network, load_tokenizer(), name="minilm", role="teacher", **about)
     update = updates(adapted.parameters(), epochs * -(-len(rows) // settings["batch_size"]), settings)
     history, best = [], None
     for epoch in range(1, epochs + 1):
@@ -66,7 +67,7 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
             save_adapter(adapted, folder)
         if trajectory:
             save_adapter(adapted, folder / "trajectory" / f"epoch-{epoch}")
-    stored = merge(classifier(verified_folder(), task.labels), folder, task)
+    stored = merge(classifier(verified_folder(), task), folder, task)
     return write_log(
         folder,
         f"python -m data.make.adapt {name} --epochs {epochs} --seed {seed}" + " --trajectory" * trajectory,
@@ -85,7 +86,7 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m data.make.adapt", description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=[*EMBEDDED, *SCORED, *PACKAGES], metavar="task")
+    parser.add_argument("name", choices=[*EMBEDDED, *OF_KINDS, *PACKAGES], metavar="task")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--trajectory", action="store_true", help="keep the adapter of every epoch")

@@ -19,7 +19,10 @@ MOST_PHASES = 64  # of one run: keeps the shuffles of (seed, phase) apart
 
 @dataclass(frozen=True)
 class Batch:
-    """input_ids, attention_mask, token_type_ids: (B, n), padded to the longest row; labels, index: (B,)."""
+    """input_ids, attention_mask, token_type_ids: (B, n), padded to the longest row; labels, index: (B,).
+
+    Of multiple choice (B·K, n): the K texts of a row follow each other. Labels are (B, C) of several labels.
+    """
 
     input_ids: torch.Tensor
     attention_mask: torch.Tensor
@@ -38,50 +41,68 @@ class Rows:
 
     Attributes
     ----------
-    input_ids, token_type_ids : list of (n,) integer arrays, one per row
-    labels : (N,) as the task's kind has them
-    lengths : (N,) numbers of tokens
+    choices : K, texts of a row: 1, or the number of its endings
+    input_ids, token_type_ids : list of N·K integer arrays (n,), one per text, row by row
+    labels : (N, …) as the task's kind has them
+    lengths, text_lengths : (N,) and (N·K,) numbers of tokens, of a row those of its longest text
     """
 
-    def __init__(self, tokenizer, max_length: int = 128, kind: Kind = CLASSIFICATION):
-        self.tokenizer, self.max_length, self.kind = tokenizer, max_length, kind
+    def __init__(self, tokenizer, max_length: int = 128, kind: Kind = CLASSIFICATION, choices: int = 1):
+        self.tokenizer, self.max_length, self.kind, self.choices = tokenizer, max_length, kind, choices
         self.pad_id = getattr(tokenizer, "pad_token_id", None) or 0
         self.input_ids: list[np.ndarray] = []
         self.token_type_ids: list[np.ndarray] = []
-        self.labels, self.lengths = kind.unlabelled(0), np.zeros(0, np.int64)
+        self.labels, self.text_lengths = kind.unlabelled(0), np.zeros(0, np.int64)
 
     def __len__(self) -> int:
-        return len(self.input_ids)
+        return len(self.input_ids) // self.choices
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return self.text_lengths.reshape(-1, self.choices).max(1) if self.choices > 1 else self.text_lengths
+
+    def texts(self, index) -> np.ndarray:
+        """(B·K,) numbers of the texts of these rows (B,)."""
+        return (np.asarray(index, np.int64)[:, None] * self.choices + np.arange(self.choices)).ravel()
 
     def add(self, dataset) -> range:
-        """Append a dataset's rows (columns text[, text_b][, label], or input_ids) and return their numbers."""
+        """Append a dataset's rows (columns text[, text_b or endings][, label], or input_ids); returns their numbers."""
         names, start = dataset.column_names, len(self)
         if "input_ids" in names:
             ids = list(dataset.with_format("numpy")["input_ids"][:])  # in their own type: the pixels of images are many
             types = [np.broadcast_to(np.zeros((), row.dtype), row.shape) for row in ids]  # zeros that take no memory
         else:
-            pairs = dataset["text_b"][:] if "text_b" in names else None
+            texts, pairs = dataset["text"][:], dataset["text_b"][:] if "text_b" in names else None
+            if "endings" in names:
+                self.choices = self.choices if start else len(dataset["endings"][0])
+                texts = [text for text in texts for _ in range(self.choices)]
+                pairs = [ending for endings in dataset["endings"][:] for ending in endings]
+                if len(texts) != len(pairs):
+                    counts = sorted({self.choices, *map(len, dataset["endings"][:])})
+                    raise ValueError(f"rows have {' and '.join(map(str, counts))} endings: give all rows equally many")
             options = {"truncation": True, "max_length": self.max_length, "return_attention_mask": False}
-            encoding = text_to_ids(self.tokenizer, dataset["text"][:], pairs, **options)
+            encoding = text_to_ids(self.tokenizer, texts, pairs, **options)
             ids = [np.asarray(row, np.int64) for row in encoding["input_ids"]]
             types = [np.asarray(row, np.int64) for row in encoding.get("token_type_ids", map(np.zeros_like, ids))]
-        labels = dataset["label"][:] if "label" in names else self.kind.unlabelled(len(ids))
         self.input_ids += ids
         self.token_type_ids += types
-        self.labels = np.concatenate([self.labels, np.asarray(labels, self.labels.dtype)])
-        self.lengths = np.concatenate([self.lengths, np.array([len(row) for row in ids], np.int64)])
+        unlabelled = self.kind.unlabelled(len(self) - start, self.labels.shape[1:] if start else ())
+        labels = np.asarray(dataset["label"][:] if "label" in names else unlabelled, self.labels.dtype)
+        self.labels = np.concatenate([self.labels, labels]) if start else labels
+        self.text_lengths = np.concatenate([self.text_lengths, np.array([len(row) for row in ids], np.int64)])
         return range(start, len(self))
 
     def batch(self, index, device=None) -> Batch:
         """Rows by number, padded to the longest of them."""
         index = np.asarray(index, np.int64)
-        lengths = self.lengths[index]
+        texts = self.texts(index)
+        lengths = self.text_lengths[texts]
         mask = np.arange(lengths.max()) < lengths[:, None]
         ids = np.full(mask.shape, self.pad_id, np.int64)
         types = np.zeros_like(ids)
-        for place, (row, length) in enumerate(zip(index, lengths)):
-            ids[place, :length] = self.input_ids[row]
-            types[place, :length] = self.token_type_ids[row]
+        for place, (text, length) in enumerate(zip(texts, lengths)):
+            ids[place, :length] = self.input_ids[text]
+            types[place, :length] = self.token_type_ids[text]
         batch = Batch(*map(torch.from_numpy, (ids, mask.astype(np.int64), types, self.labels[index], index)))
         return batch if device is None or device.type == "cpu" else batch.to(device)
 
@@ -98,8 +119,9 @@ class Rows:
 
     def digests(self) -> list[bytes]:
         """Per row, 16 bytes that stand for what a model reads: equal for equal texts."""
-        pairs = zip(self.input_ids, self.token_type_ids)
-        return [hashlib.blake2b(ids.tobytes() + types.tobytes(), digest_size=16).digest() for ids, types in pairs]
+        read = [ids.tobytes() + types.tobytes() for ids, types in zip(self.input_ids, self.token_type_ids)]
+        rows = (b"".join(read[start : start + self.choices]) for start in range(0, len(read), self.choices))
+        return [hashlib.blake2b(row, digest_size=16).digest() for row in rows]
 
     def fingerprint(self) -> str:
         """SHA-256 of ids and labels, in order: two runs with the same one saw the same data."""
@@ -107,7 +129,8 @@ class Rows:
 
 
 def encode_split(dataset, tokenizer, max_length: int = 128, kind: Kind = CLASSIFICATION) -> Rows:
-    """One split (columns text[, text_b][, label], or input_ids) as `Rows`; or a list of texts, or of pairs of texts.
+    """One split (columns text[, text_b or endings][, label], or input_ids) as `Rows`; or a list of texts, of pairs of
+    texts, or of (text, list of endings).
 
     Texts are cut to max_length tokens. Raises ValueError for an empty list.
     """
@@ -115,8 +138,9 @@ def encode_split(dataset, tokenizer, max_length: int = 128, kind: Kind = CLASSIF
         texts = [dataset] if isinstance(dataset, str) else list(dataset)
         if not texts:
             raise ValueError("no text: pass a list with at least one")
-        columns = [texts] if isinstance(texts[0], str) else map(list, zip(*texts))
-        dataset = datasets.Dataset.from_dict(dict(zip(("text", "text_b"), columns)))
+        columns = [texts] if isinstance(texts[0], str) else list(map(list, zip(*texts)))
+        second = "text_b" if len(columns) == 1 or isinstance(columns[1][0], str) else "endings"
+        dataset = datasets.Dataset.from_dict(dict(zip(("text", second), columns)))
     rows = Rows(tokenizer, max_length, kind)
     rows.add(dataset)
     return rows

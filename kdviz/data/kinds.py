@@ -24,12 +24,16 @@ class Kind(ABC):
     primary : of `scores`, the one that dev is judged by; higher is better
     spread  : what its interval follows from: "share" of the rows, "correlation", or None
     problem : what transformers calls it in a config (problem_type); None where it finds out by itself
+    head    : of transformers' classes for it, AutoModelFor<head>
+    named   : whether outputs go by names, which a model and a task must share
     """
 
     name: str = ""
     primary: str = ""
     spread: str | None = None
     problem: str | None = None
+    head: str = "SequenceClassification"
+    named: bool = False
 
     def __eq__(self, other) -> bool:
         """Two of one class are one kind: a task may be copied, or come from another process."""
@@ -38,9 +42,21 @@ class Kind(ABC):
     def __hash__(self) -> int:
         return hash(type(self))
 
+    def choices(self, labels: tuple[str, ...]) -> int:
+        """Texts that a row consists of, `labels` those of the task: 1, and K for multiple choice."""
+        return 1
+
+    def outputs(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """What a head puts out for one text, by name."""
+        return tuple(labels)
+
+    def shaped(self, logits, labels: tuple[str, ...]):
+        """Logits by rows, from a network's, which are by texts."""
+        return logits
+
     @abstractmethod
-    def unlabelled(self, rows: int) -> np.ndarray:
-        """Labels of so many rows that have none, as the column ``label`` holds them."""
+    def unlabelled(self, rows: int, shape: tuple[int, ...] = ()) -> np.ndarray:
+        """Labels of so many rows that have none, as the column ``label`` holds them; shape : of a row's label."""
 
     @abstractmethod
     def known(self, labels):
@@ -74,10 +90,10 @@ class Kind(ABC):
 class Classification(Kind):
     """One of several classes. labels (N,) integers, -100 for none; accuracy, macro F1."""
 
-    name, primary = "classification", "accuracy"
+    name, primary, named = "classification", "accuracy", True
     spread: str | None = "share"
 
-    def unlabelled(self, rows):
+    def unlabelled(self, rows, shape=()):
         return np.full(rows, UNLABELLED)
 
     def known(self, labels):
@@ -121,7 +137,7 @@ class Regression(Kind):
     spread: str | None = "correlation"
     parts = 10  # of equal size, from which rows are drawn
 
-    def unlabelled(self, rows):
+    def unlabelled(self, rows, shape=()):
         return np.full(rows, np.nan)
 
     def known(self, labels):
@@ -155,8 +171,91 @@ class Regression(Kind):
         return made | {"loss": float((values - labels).square().mean())}
 
 
-CLASSIFICATION, REGRESSION = Classification(), Regression()
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (CLASSIFICATION, REGRESSION)}
+class MultiLabel(Kind):
+    """Any number of labels for each text. labels (N, C) of 0 and 1, rows of NaN for none; logits (B, C); F1, exact.
+
+    Each label is a question of its own with the answers yes and no: logits (z, 0), probabilities σ(z) and 1 - σ(z).
+    The losses are those of two classes, mean over the labels; so the soft one is their τ²·KL [ours].
+    """
+
+    name, primary, problem, named = "multi-label", "micro_f1", "multi_label_classification", True
+
+    def unlabelled(self, rows, shape=()):
+        return np.full((rows, *(shape or (1,))), np.nan)
+
+    def known(self, labels):
+        return labels[:, 0] == labels[:, 0]
+
+    def strata(self, labels):
+        """By the rarest label that a row has, so that rare ones are drawn too [ours]."""
+        said = np.nan_to_num(np.asarray(labels, float))
+        return np.where(said.any(1), np.where(said > 0, said.sum(0), np.inf).argmin(1), said.shape[1])
+
+    def hard(self, logits, labels, *, reduction="mean"):
+        if logits.shape != labels.shape:
+            shapes = f"labels {tuple(labels.shape)} for logits {tuple(logits.shape)}"
+            raise ValueError(f"{shapes}: pass a 0 or a 1 for each row and label")
+        known, labels = self.known(labels), labels.float().nan_to_num()
+        rows = F.binary_cross_entropy_with_logits(logits.float(), labels, reduction="none").mean(-1)
+        rows = torch.where(known, rows, 0)
+        return rows if reduction == "none" else rows.sum() / known.sum().clamp(min=1)
+
+    def soft(self, student_logits, teacher_logits, temperature=1.0, *, reduction="mean"):
+        yes_or_no = [torch.stack([z, torch.zeros_like(z)], -1) for z in (student_logits, teacher_logits)]
+        rows = losses.soft_kl(*yes_or_no, temperature, reduction="none").mean(-1)
+        return rows if reduction == "none" else rows.mean()
+
+    def answers(self, logits):
+        """(N, C) bool: which labels have a probability above ½."""
+        return logits > 0
+
+    def said(self, logits, labels):
+        names = [tuple(label for label, yes in zip(labels, row) if yes) for row in self.answers(logits).tolist()]
+        shares = logits.sigmoid().numpy()
+        return {"labels": names} | {f"p({label})": shares[:, place] for place, label in enumerate(labels)}
+
+    def scores(self, logits, labels):
+        from sklearn.metrics import f1_score
+
+        guesses, truth = self.answers(logits).numpy(), labels.numpy() > 0
+        f1 = {f"{how}_f1": float(f1_score(truth, guesses, average=how, zero_division=0)) for how in ("micro", "macro")}
+        loss = self.hard(logits, labels).item()
+        return {
+            "micro_f1": f1["micro_f1"],
+            "macro_f1": f1["macro_f1"],
+            "exact": float((guesses == truth).all(1).mean()),
+            "loss": loss,
+        }
+
+
+class MultipleChoice(Classification):
+    """Which of K endings fits a beginning (HellaSwag). labels (N,) as of classification; logits (B, K); accuracy.
+
+    A row is K texts, the beginning with each ending, and what a network makes of texts is by texts: inputs (B·K, n),
+    hidden states (B·K, L+1, n, d), one logit for each. The K logits of a row are its classes.
+    """
+
+    name, head, named = "multiple-choice", "MultipleChoice", False
+
+    def choices(self, labels):
+        return len(labels)
+
+    def outputs(self, labels):
+        return ("fits",)
+
+    def shaped(self, logits, labels):
+        if not labels or logits.numel() % len(labels):
+            raise ValueError(f"{logits.numel()} texts for {len(labels)} endings: pass all endings of each row")
+        return logits.reshape(-1, len(labels))
+
+
+CLASSIFICATION, REGRESSION, MULTI_LABEL, MULTIPLE_CHOICE = (
+    Classification(),
+    Regression(),
+    MultiLabel(),
+    MultipleChoice(),
+)
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (CLASSIFICATION, REGRESSION, MULTI_LABEL, MULTIPLE_CHOICE)}
 
 
 def kind_of(name: str) -> Kind:

@@ -11,7 +11,7 @@ import datasets
 
 from kdviz.data import images
 from kdviz.data.files import TEXTS, BadFile, Table, again, read, read_parts, read_table
-from kdviz.data.kinds import REGRESSION, Kind, kind_of
+from kdviz.data.kinds import MULTIPLE_CHOICE, REGRESSION, Kind, kind_of
 from kdviz.data.labels import classes_of, missing, other_kind, values_of
 from kdviz.data.real import PACKAGES, load_real
 from kdviz.data.stored import ENDINGS, cached_data, is_data
@@ -22,7 +22,10 @@ EMBEDDED = {
     "reviews": ("1 star", "2 stars", "3 stars", "4 stars", "5 stars"),
     "entail": ("entailment", "neutral", "contradiction"),
 }
-SCORED = {"scores": ("score",)}  # embedded, a number for each pair
+OF_KINDS = {  # embedded, of another kind
+    "scores": (("score",), REGRESSION),
+    "endings": (tuple(f"ending_{place}" for place in range(4)), MULTIPLE_CHOICE),
+}
 IMAGES = {"digits": images.load_digits, "cifar10": images.load_cifar10}
 HELD_OUT = re.compile(r"^(validation|valid|val|dev)(?=_|$)")
 # GLUE's names of the two texts
@@ -89,19 +92,20 @@ def load_task(
         return _from_sources(sources, columns or {}, labels, kind_of(kind or "classification"), notes=notes)
     if not isinstance(name, str):
         raise TypeError(f"a {type(name).__name__} is no name of a task: pass it as train=…")
-    if (columns or labels or kind) and name in {**EMBEDDED, **SCORED, **PACKAGES, **IMAGES}:
+    if (columns or labels or kind) and name in {**EMBEDDED, **OF_KINDS, **PACKAGES, **IMAGES}:
         raise ValueError(f"columns=, labels= and kind= are for data of yours; {name!r} has its own")
     if name in EMBEDDED:
         return _embedded(name, SPLITS, labels=EMBEDDED[name])
-    if name in SCORED:
-        return _embedded(name, SPLITS[:5], labels=SCORED[name], kind=REGRESSION)
+    if name in OF_KINDS:
+        labels, kind = OF_KINDS[name]
+        return _embedded(name, SPLITS[:5], labels=labels, kind=kind)
     if name in PACKAGES:
         return load_real(name)
     if name in IMAGES:
         return IMAGES[name]()
     if is_data(name) or ("/" in name and not Path(name).exists() and Path(name).suffix not in ENDINGS):
         return _of_hub(name, columns or {}, labels, kind)
-    known = ", ".join([*EMBEDDED, *SCORED, *PACKAGES, *IMAGES, "glue/<name>"])
+    known = ", ".join([*EMBEDDED, *OF_KINDS, *PACKAGES, *IMAGES, "glue/<name>"])
     hub = 'name a data set of the hub ("owner/name")'
     raise ValueError(f"no task {name!r}: choose {known}, {hub}, pass data of yours (train=…, test=…), or a DatasetDict")
 

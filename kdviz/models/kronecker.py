@@ -102,7 +102,7 @@ class KroneckerTransformer(Transformer):
     @classmethod
     def from_settings(cls, settings, seed: int = 0) -> KroneckerTransformer:
         stored = {key: tuple(value) if isinstance(value, list) else value for key, value in settings["factors"].items()}
-        dense = Transformer.from_settings({key: settings[key] for key in ("classifies", "config")}, seed)
+        dense = Transformer.from_settings({key: settings[key] for key in settings if key != "factors"}, seed)
         with seeded(seed):
             return cls(dense.encoder, Factors(**stored), start="random")
 
@@ -126,6 +126,7 @@ def compress(model: Model, factor: int | Factors = 8, *, rank: int = 1, start: s
     before, after = (sum(p.numel() for p in one.parameters()) for one in (model, network))
     note = f"Kronecker products: {after:,} of {before:,} weights ({before / after:.1f} times fewer)"
     about = {"labels": model.labels, "vocabulary": model.vocabulary, "notes": (*model.notes, note)}
+    about["task_kind"] = model.task_kind
     return Model(network, model.tokenizer, name="student", role="student", **about).eval().requires_grad_(True)
 
 

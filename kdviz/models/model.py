@@ -72,6 +72,11 @@ class Model(Module):
         self.register_buffer("rows", rows, persistent=False)
 
     @property
+    def choices(self) -> int:
+        """Texts that an answer is about: 1, or the number of endings."""
+        return kind_of(self.task_kind).choices(self.labels)
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.network.parameters()).device
@@ -81,7 +86,8 @@ class Model(Module):
     ) -> Outputs:
         """Run the network and return what `want` names (a subset of `fields`), and only that.
 
-        input_ids, attention_mask, token_type_ids : (B, n), ids of the tokenizer, 1/True for real tokens
+        input_ids, attention_mask, token_type_ids : (B, n), ids of the tokenizer, 1/True for real tokens; of multiple
+            choice the K texts of a row follow each other, and logits are (B/K, K)
         one_hot : (B, n, V) weights over the tokenizer's V tokens; replaces input_ids, differentiable (MATE-KD)
         words   : (K,) the ids that one_hot is over, (B, n, K), when that is not all of them: most of V is never needed
         Raises ValueError when a field is not offered or shapes disagree.
@@ -105,7 +111,10 @@ class Model(Module):
             vectors, input_ids = one_hot.to(table.dtype) @ table, None
         elif self.rows is not None:
             input_ids = self.rows[input_ids]
-        return self.network(input_ids, attention_mask, token_type_ids, vectors, want)
+        outputs = self.network(input_ids, attention_mask, token_type_ids, vectors, want)
+        if outputs.logits is not None:
+            outputs.logits = kind_of(self.task_kind).shaped(outputs.logits, self.labels)
+        return outputs
 
     def _refusal(self, want) -> str:
         if unknown := sorted(want - FIELDS):
@@ -130,7 +139,8 @@ class Model(Module):
 
         Of another kind of task its "text" and what the kind says (`kdviz.data.kinds`), of regression the "score".
 
-        texts : a str; a (premise, hypothesis) tuple; or a list of either, read as `kd.encode` reads them
+        texts : a str; a (premise, hypothesis) tuple; or a list of either, read as `kd.encode` reads them; of multiple
+                choice (beginning, [ending, …]) tuples, and "ending" is the one that was chosen
         Raises ValueError when the model has no classifier, and for what `kd.encode` refuses.
         """
         import pandas as pd
@@ -138,9 +148,30 @@ class Model(Module):
         if "logits" not in self.fields:
             raise ValueError(self._refusal({"logits"}))
         items = texts if isinstance(texts, list) else [texts]
+        if self.choices > 1:
+            return self._choose(items, max_length)
         parts = [encode(self, items[k : k + CHUNK], max_length=max_length) for k in range(0, len(items) or 1, CHUNK)]
         said = kind_of(self.task_kind).said(torch.cat([part.logits for part in parts]), self.labels)
         return pd.DataFrame({"text": [text for part in parts for text in part.texts]} | said)
+
+    def _choose(self, items, max_length: int):
+        """The table of `predict` for beginnings with their endings."""
+        import pandas as pd
+
+        from kdviz.data.batches import encode_split
+        from kdviz.models.predict import predict
+
+        for row, item in enumerate(items):
+            told = isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], (list, tuple))
+            if not told or not all(isinstance(text, str) and text.strip() for text in (item[0], *item[1])):
+                raise ValueError(f"row {row} is {item!r:.60}: pass (beginning, [ending, …]), all of them texts")
+            if len(item[1]) != self.choices:
+                raise ValueError(f"row {row} has {len(item[1])} endings, {self.name!r} chooses among {self.choices}")
+        kind = kind_of(self.task_kind)
+        rows = encode_split(items, self.tokenizer, min(max_length, self.max_length), kind)
+        logits = predict(self, rows)
+        chosen = [endings[place] for (_, endings), place in zip(items, kind.answers(logits).tolist())]
+        return pd.DataFrame({"text": [text for text, _ in items], "ending": chosen} | kind.said(logits, self.labels))
 
     def save_pretrained(self, folder) -> Path:
         """Write an ordinary transformers folder, see `kdviz.models.export.save_pretrained`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import AutoConfig
 
+from kdviz.data.files import TEXTS
 from kdviz.models.model import Model
 from kdviz.models.recurrent import BiLSTM, GatedCNN
 from kdviz.models.tokenizers import ids_of, load_tokenizer, tokenizer_sha256, unknown_id
@@ -67,7 +68,7 @@ def build_student(
     ids, *notes = (None,) if vocabulary == "full" else task_vocabulary(task, tokenizer)
     if ids is not None and init_from is not None:  # where positions count from the padding id, that keeps its place
         ids = sorted({*ids, *range(init_from.network.shift)})
-    words = ids_of(tokenizer) if ids is None else len(ids)
+    words, outputs = ids_of(tokenizer) if ids is None else len(ids), task.kind.outputs(task.labels)
     pad = tokenizer.pad_token_id if ids is None else ids.index(tokenizer.pad_token_id)
     about = {
         "name": "student",
@@ -79,7 +80,7 @@ def build_student(
     }
     if architecture != "bert":
         kind = BiLSTM if architecture == "bilstm" else GatedCNN
-        sizes = {"words": words, "layers": layers, "width": hidden, "classes": len(task.labels), "pad": pad}
+        sizes = {"words": words, "layers": layers, "width": hidden, "classes": len(outputs), "pad": pad}
         return Model(kind.from_settings(sizes, seed=seed), tokenizer, **about).eval()
     changes = {
         "vocab_size": words,
@@ -87,8 +88,8 @@ def build_student(
         # BERT's 0.02 suits a width of 768; a narrow layer that starts as small hands hardly anything on
         "initializer_range": 0.02 * (768 / hidden) ** 0.5,
         "pad_token_id": pad,
-        "id2label": dict(enumerate(task.labels)),
-        "label2id": {label: index for index, label in enumerate(task.labels)},
+        "id2label": dict(enumerate(outputs)),
+        "label2id": {label: index for index, label in enumerate(outputs)},
     }
     if task.kind.problem is not None:
         changes["problem_type"] = task.kind.problem
@@ -97,7 +98,7 @@ def build_student(
         config = AutoConfig.for_model("bert", max_position_embeddings=POSITIONS, **sizes, **changes)
     else:
         config = _shortened(init_from, **changes)
-    student = Model(Transformer.from_config(config, True, seed), tokenizer, **about)
+    student = Model(Transformer.from_config(config, task.kind.head, seed), tokenizer, **about)
     if init_from is not None:
         _copy(init_from, student)
     return student.eval()
@@ -121,9 +122,12 @@ def task_vocabulary(task: Task, tokenizer) -> tuple[list[int], str]:
 
 def _counts(task, tokenizer, splits) -> torch.Tensor:
     """How often each id occurs in these splits."""
-    columns = [task[split][column] for split in splits for column in (("text", "text_b") if task.pair else ("text",))]
+    columns = [task[split][name][:] for split in splits for name in TEXTS if name in task[split].column_names]
+    for split in splits:
+        if "endings" in task[split].column_names:
+            columns.append([ending for endings in task[split]["endings"][:] for ending in endings])
     plain = {"add_special_tokens": False, "return_attention_mask": False, "return_token_type_ids": False}
-    rows = [row for column in columns for row in text_to_ids(tokenizer, column[:], **plain)["input_ids"]]
+    rows = [row for column in columns for row in text_to_ids(tokenizer, column, **plain)["input_ids"]]
     return torch.bincount(torch.tensor(list(chain(*rows)), dtype=torch.long), minlength=ids_of(tokenizer))
 
 

@@ -14,7 +14,7 @@ from kdviz.models.load import AGAIN, SAFE, load_folder, other_labels
 from kdviz.models.model import Model
 from kdviz.models.network import seeded
 from kdviz.models.tokenizers import WEIGHTS_SHA256, load_tokenizer, verified_folder
-from kdviz.models.transformer import Transformer
+from kdviz.models.transformer import Transformer, auto_class
 from kdviz.paths import data_dir, restore
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _adapted(folder: Path, task: Task, checkpoint: int | None) -> Model:
             f"{place} was made on other data: {train} has SHA-256 {found}, the adapter saw {made.get('data_sha256')}; "
             f"restore the data with: {restore(f'data/{task.name}')} (or adapt again: {make})"
         )
-    return merge(classifier(folder, task.labels), place, task)
+    return merge(classifier(folder, task), place, task)
 
 
 def checked_adapter(files, log: Path, fix: str) -> dict:
@@ -129,14 +129,16 @@ def checked_adapter(files, log: Path, fix: str) -> dict:
     return made
 
 
-def classifier(folder: Path, labels):
-    """The packaged MiniLM with a new, seeded classifier: what an adapter is trained on and put on."""
-    from transformers import BertConfig, BertForSequenceClassification
+def classifier(folder: Path, task: Task):
+    """The packaged MiniLM with a new, seeded head for the task: what an adapter is trained on and put on."""
+    from transformers import BertConfig
 
-    config = BertConfig.from_pretrained(str(folder), local_files_only=True, num_labels=len(labels))
-    config.id2label = dict(enumerate(labels))
+    outputs = task.kind.outputs(task.labels)
+    config = BertConfig.from_pretrained(str(folder), local_files_only=True, num_labels=len(outputs))
+    config.id2label = dict(enumerate(outputs))
+    head = auto_class(task.kind.head, config)
     with quiet(), seeded(0):
-        return BertForSequenceClassification.from_pretrained(str(folder), config=config, dtype=torch.float32, **SAFE)
+        return head.from_pretrained(str(folder), config=config, dtype=torch.float32, **SAFE)
 
 
 def merge(network, place: Path, task: Task) -> Model:

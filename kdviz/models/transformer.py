@@ -52,6 +52,7 @@ class Transformer(Network):
         self.encoder, config, base = encoder, encoder.config, encoder.base_model
         self.layers, self.width, self.heads = config.num_hidden_layers, config.hidden_size, config.num_attention_heads
         self.classifies = encoder is not base
+        self.chooses = type(encoder).__name__.endswith("ForMultipleChoice")  # reads (rows, choices, n)
         self.reads_first = self.classifies and config.model_type in FIRST_ALONE  # and no other position
         self.reads_last = self.classifies and hasattr(encoder, "score")  # a decoder's classifier
         self.watched = base._supports_attention_backend
@@ -102,6 +103,8 @@ class Transformer(Network):
         watch = self._watch(related and self.watched)
         alone = self._first_alone(want == {"logits"} and self.reads_first and not self.training)
         given = {"output_hidden_states": "hidden" in want, "output_attentions": bool(related) and not self.watched}
+        if self.chooses and run is self.encoder:  # each text is a row of one choice: one logit, (B, 1)
+            inputs = {name: value.unsqueeze(1) for name, value in inputs.items()}
         with self._tapped("ffn" in want) as ffn, watch as calls, alone:
             raw = run(**inputs, **given)
         outputs = self._relations(calls, want) if calls else Outputs()
@@ -189,16 +192,27 @@ class Transformer(Network):
         config = self.encoder.config.to_diff_dict() | {"model_type": self.encoder.config.model_type}
         # in one order and without the library's version, which change no number: a fingerprint is made of this
         config = {key: config[key] for key in sorted(config) if key[0] != "_" and key != "transformers_version"}
-        return {"classifies": self.classifies, "config": config}
+        head = {"head": "MultipleChoice"} if self.chooses else {}
+        return {"classifies": self.classifies, "config": config} | head
 
     @classmethod
     def from_settings(cls, settings, seed: int = 0) -> Transformer:
         config = transformers.CONFIG_MAPPING[settings["config"]["model_type"]].from_dict(settings["config"])
-        return Transformer.from_config(config, settings["classifies"], seed)
+        head = settings.get("head", "SequenceClassification" if settings["classifies"] else None)
+        return Transformer.from_config(config, head, seed)
 
     @staticmethod
-    def from_config(config, classifies: bool, seed: int = 0) -> Transformer:
-        """A freshly initialised network of a transformers config, with a sequence classifier or without."""
+    def from_config(config, head: str | None, seed: int = 0) -> Transformer:
+        """A freshly initialised network of a transformers config; head : see `auto_class`."""
         with seeded(seed):
-            build = transformers.AutoModelForSequenceClassification if classifies else transformers.AutoModel
-            return Transformer(build.from_config(config))
+            return Transformer(auto_class(head, config).from_config(config))
+
+
+def auto_class(head: str | None, config):
+    """transformers' AutoModelFor<head>, its AutoModel for None.
+
+    A family that has no such head (a decoder, for multiple choice) gets its sequence classifier.
+    """
+    chosen = getattr(transformers, f"AutoModelFor{head or ''}".removesuffix("For" * (head is None)))
+    has = head is None or type(config) in chosen._model_mapping
+    return chosen if has else transformers.AutoModelForSequenceClassification

@@ -25,6 +25,7 @@ from kdviz.data.batches import Rows
 from kdviz.disk import make_folder
 from kdviz.training.cachefile import TYPES, FieldFile, FieldWriter, description, file_name
 
+OF_ROWS = ("logits",)  # a row has one, of how many texts it may consist; of all else every text has its own
 LAYOUT = 2  # of the files; a change makes new caches
 TEACHER_BATCH = 16
 
@@ -61,9 +62,10 @@ def name_of(model) -> str:
 class TeacherCache:
     """A teacher's fields for the rows of a run. Make one with `TeacherCache.open`."""
 
-    def __init__(self, folder: Path, files: dict[str, FieldFile], position: np.ndarray, lengths: np.ndarray):
-        self.folder, self.files = folder, files
-        self.position, self.lengths = position, lengths  # row -> place in the files; row -> tokens
+    def __init__(self, folder: Path, files: dict[str, FieldFile], position: np.ndarray, rows: Rows):
+        self.folder, self.files, self.position = folder, files, position  # row -> place in the files
+        self.choices, self.texts = rows.choices, rows.texts
+        self.lengths, self.row_lengths = rows.text_lengths, rows.lengths
 
     @classmethod
     def open(
@@ -105,13 +107,19 @@ class TeacherCache:
                 opened |= {field: FieldFile.open(folder / names[field], say) for field in missing}
             os.utime(folder)
         position = np.array([place[digest] for digest in digests])
-        return cls(folder, opened, position, rows.lengths)
+        return cls(folder, opened, position, rows)
 
     def batch(self, index, needs, device=None) -> dict[str, torch.Tensor]:
         """Fields of these rows (their numbers), padded with 0 to the longest: name -> (B, …) float32."""
         index = np.asarray(index)
-        places, lengths = self.position[index].tolist(), self.lengths[index].tolist()
-        made = {name: torch.from_numpy(self.files[name].gather(places, lengths)) for name in sorted(needs)}
+        rows = self.position[index]
+        texts = (rows[:, None] * self.choices + np.arange(self.choices)).ravel()  # a row's texts lie side by side
+        lengths = self.lengths[self.texts(index)].tolist()
+        of = {
+            name: (rows, self.row_lengths[index].tolist()) if name in OF_ROWS else (texts, lengths)
+            for name in sorted(needs)
+        }
+        made = {name: torch.from_numpy(self.files[name].gather(at.tolist(), long)) for name, (at, long) in of.items()}
         return {name: tensor.to(device, non_blocking=True) for name, tensor in made.items()}
 
 
@@ -138,7 +146,9 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
     try:
         for name, example in trial.items():
             writers[name] = FieldWriter(folder / names[name], name, example, dtype)
-        total = sum(writer.bytes_of(n) for writer in writers.values() for n in rows.lengths[texts].tolist())
+        lengths = {name: rows.text_lengths[rows.texts(texts)] for name in names}
+        lengths |= {name: rows.lengths[texts] for name in OF_ROWS if name in names}
+        total = sum(writers[name].bytes_of(n) for name, some in lengths.items() for n in some.tolist())
         say(
             f"teacher cache: {', '.join(sorted(needs))} of {name_of(teacher)} for {len(texts):,} texts, "
             f"{total / 1e6:,.1f} MB in {folder}, about {seconds:,.0f} s, once"
@@ -146,7 +156,9 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
         for start in range(0, len(texts), TEACHER_BATCH):
             index = texts[start : start + TEACHER_BATCH]
             for name, array in run(index).items():
-                writers[name].add(array, rows.lengths[index])
+                writers[name].add(
+                    array, rows.lengths[index] if name in OF_ROWS else rows.text_lengths[rows.texts(index)]
+                )
         for writer in writers.values():
             writer.finish(layers, name_of(teacher), len(texts), started)
     except OSError as error:

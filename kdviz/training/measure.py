@@ -27,7 +27,8 @@ def measure(models, texts, task=None, *, repeats: int = 20, max_length: int = 12
     Parameters
     ----------
     models : name -> Model, or a list of Models with names of their own; also what ``model.export(folder)`` returns
-    texts : texts, (text, second text) pairs, or a split of a task; of few, some are read twice to fill a batch of 32
+    texts : texts, (text, second text) pairs, or a split of a task; of multiple choice (beginning, endings); of few,
+        some are read twice to fill a batch of 32
     task : score on its test split
     repeats : timed passes of each model and batch size
 
