@@ -100,11 +100,11 @@ def pool(
 ) -> datasets.Dataset:
     """`size` altered copies of every text, source by source: rows i·size … i·size + size-1 come from row i.
 
-    dataset : columns text[, text_b]; both texts of a pair are altered
+    dataset : columns text[, text_b]; both texts of a pair are altered. Endings of multiple choice stay as they are
     fill    : with a masked-word model's `fill`, a third of the copies is made by `reconstruct`
-    Returns columns text[, text_b], source (row of `dataset`) and operation. The first half of a text's copies (third,
-    with `fill`) have words replaced, the next have words deleted; where no word has a synonym, they are deletions and
-    say so. A copy depends on seed, text and its number alone.
+    Returns columns text[, text_b or endings], source (row of `dataset`) and operation. The first half of a text's
+    copies (third, with `fill`) have words replaced, the next have words deleted; where no word has a synonym, they are
+    deletions and say so. A copy depends on seed, text and its number alone.
     """
     if size < 1:
         raise ValueError(f"size={size}: a pool needs 1 copy of each text or more")
@@ -132,4 +132,6 @@ def pool(
         written = reconstruct([made[name][place] for place, _ in waiting], fill, [rng for _, rng in waiting])
         for (place, _), text in zip(waiting, written):
             made[name][place] = text
+    if "endings" in dataset.column_names:
+        made["endings"] = [endings for endings in dataset["endings"][:] for _ in range(size)]
     return datasets.Dataset.from_dict(made)

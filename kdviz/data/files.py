@@ -205,7 +205,8 @@ def read_parts(paths: list[Path], name: str, fix: str) -> Table:
 
 def _from_dataset(dataset: datasets.Dataset, name: str) -> Table:
     features = dataset.features
-    classes = {key: tuple(kind.names) for key, kind in features.items() if isinstance(kind, datasets.ClassLabel)}
+    kinds = {key: getattr(kind, "feature", kind) for key, kind in features.items()}  # also of lists of classes
+    classes = {key: tuple(kind.names) for key, kind in kinds.items() if isinstance(kind, datasets.ClassLabel)}
     table = dataset.with_format("arrow")[:]
     return Table(name, {key: table.column(key).to_pylist() for key in table.column_names}, classes=classes)
 

@@ -20,7 +20,9 @@ CONTAINERS = (list, tuple, set, dict, np.ndarray)
 BOOLEAN = {"false", "true"}
 MOST_DIGITS = 30
 MOST_SHOWN = 10  # class names in a message
-CHOICE = 'Write one row for each choice: the text, the choice as text_b, "right" or "wrong" as label'
+CHOICE = (
+    'Pass kind="multiple-choice" and what the data call their columns: columns={"text": …, "endings": […], "label": …}'
+)
 # columns -> the kind of data that has them, and how it becomes texts with one class each
 OTHERS = {
     ("context", "question", "answers"): (
@@ -53,7 +55,7 @@ def class_name(value) -> str:
     several = LIST.fullmatch(value.strip()) if isinstance(value, str) else isinstance(value, CONTAINERS)
     if several:
         problem = f"{shown} is a list: several labels in a row are multi-label classification"
-        raise NoClass(problem, "Keep one label in each row, or load one task for each label")
+        raise NoClass(problem, 'Pass kind="multi-label", or keep one label in each row')
     if isinstance(value, (bool, np.bool_)):
         return str(value).lower()
     if value is None or value != value or str(value).strip() == "":
@@ -125,13 +127,16 @@ class Classes:
         found = written(table)
         if self.index.keys() == BOOLEAN:
             found = list(map(str.lower, found))
-        for row, name in enumerate(found, start=1):
-            if name not in self.index:
-                known = ", ".join(list(self.index)[:MOST_SHOWN]) + (", …" if len(self.index) > MOST_SHOWN else "")
-                problem = f"the label {name!r} does not occur in {self.home}, which has: {known}"
-                fix = f"Correct it, add training rows that have it, or say what it means: labels={{{name!r}: …}}"
-                raise table.bad(problem, fix, row, "label")
-        return [self.index[name] for name in found]
+        return [self.place(name, table, row) for row, name in enumerate(found, start=1)]
+
+    def place(self, name: str, table: Table, row: int) -> int:
+        """The class that this name in a row of the table means."""
+        if name not in self.index:
+            known = ", ".join(list(self.index)[:MOST_SHOWN]) + (", …" if len(self.index) > MOST_SHOWN else "")
+            problem = f"the label {name!r} does not occur in {self.home}, which has: {known}"
+            fix = f"Correct it, add training rows that have it, or say what it means: labels={{{name!r}: …}}"
+            raise table.bad(problem, fix, row, "label")
+        return self.index[name]
 
 
 def classes_of(table: Table, labels: Sequence[str] | Mapping | None = None) -> Classes:
@@ -221,7 +226,10 @@ def missing(table: Table, column: str) -> BadFile:
                 if "regression" in error.args[0] or "multi-label" in error.args[0]:
                     return table.bad(*error.args, row, name)
     if column == "label" and len([name for name in other if set(map(str, names[name])) == {"0", "1"}]) > 1:
-        fix = "Name one of them: columns={'label': …}"
+        several = [name for name in other if set(map(str, names[name])) <= {"0", "1"}]
+        fix = (
+            f"Pass kind=\"multi-label\" and columns={{'label': {several}}}, or name one of them: columns={{'label': …}}"
+        )
         return table.bad("several columns of 0 and 1 are multi-label classification", fix)
     found = ", ".join(names)
     if len(names) == 1 and any(mark in found for mark in ";\t|"):

@@ -11,8 +11,9 @@ import datasets
 
 from kdviz.data import images
 from kdviz.data.files import TEXTS, BadFile, Table, again, read, read_parts, read_table
-from kdviz.data.kinds import MULTIPLE_CHOICE, REGRESSION, Kind, kind_of
+from kdviz.data.kinds import MULTI_LABEL, MULTIPLE_CHOICE, REGRESSION, Kind, kind_of
 from kdviz.data.labels import classes_of, missing, other_kind, values_of
+from kdviz.data.lists import chosen_of, endings_of, sets_of
 from kdviz.data.real import PACKAGES, load_real
 from kdviz.data.stored import ENDINGS, cached_data, is_data
 from kdviz.data.task import SPLITS, Task, complete
@@ -41,6 +42,7 @@ GLUE_TEXTS = {
     "stsb": ("sentence1", "sentence2"),
 }
 STSB = (0, 5)  # its lowest and highest score
+HELLASWAG = {"text": "ctx", "endings": "endings", "label": "label"}
 
 
 def load_task(
@@ -50,7 +52,7 @@ def load_task(
     dev=None,
     test=None,
     transfer=None,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
     labels: Sequence | Mapping | None = None,
     kind: str | None = None,
 ) -> Task:
@@ -65,11 +67,14 @@ def load_task(
     train, dev, test, transfer : CSV (UTF-8, commas, header), JSONL or Parquet files, DataFrames or Datasets with the
         columns text[, text_b], label; transfer needs no label. The same rows mean the same in every format. Missing
         dev or test are split from train, and it is said.
-    columns : what your data call these columns, as in ``{"text": "sentence1", "text_b": "sentence2"}``
+    columns : what your data call these columns, as in ``{"text": "sentence1", "text_b": "sentence2"}``; several columns
+        of 0 and 1 that hold labels, ``{"label": ["toxic", "threat"]}``, or of endings, ``{"endings": ["a", "b"]}``
     labels : names for the classes 0, 1, …, as in ``("neg", "pos")``; or what a label says -> its name; of regression
         the lowest and the highest value that a label may have, as in ``(0, 5)``
-    kind : what the labels of your data are: ``"classification"`` (the default), or ``"regression"``, a number in each
-        row
+    kind : what the labels of your data are: ``"classification"`` (the default); ``"regression"``, a number in each
+        row; ``"multi-label"``, any number of labels in each row, ``["a", "b"]`` or ``"a|b"`` in a column label or
+        labels; ``"multiple-choice"``, a text, endings (a list, or columns ending_0, ending_1, …) and as label the
+        number of the right one, from 0
 
     Raises
     ------
@@ -131,11 +136,15 @@ def _of_hub(name: str, columns: Mapping[str, str], labels, kind: str | None) -> 
             known = ", ".join(f"glue/{key}" for key in GLUE_TEXTS)
             raise ValueError(f"no task {name!r}: choose {known}")
         columns = columns or {text: own for text, own in zip(TEXTS, GLUE_TEXTS[name[5:]]) if own is not None}
+    if name.removeprefix("datasets/").rpartition("/")[2] == "hellaswag":
+        columns, kind = columns or HELLASWAG, kind or "multiple-choice"
     if name == "glue/stsb":
         kind, labels = kind or "regression", labels or STSB
     asked, label = kind_of(kind or "classification"), columns.get("label", "label")
 
     def check(card):  # before gigabytes of it are downloaded
+        if asked in (MULTI_LABEL, MULTIPLE_CHOICE):
+            return
         if not {columns.get("text", "text"), label} <= {*card.columns} and (problem := other_kind(card.columns)):
             raise BadFile(name, *problem)
 
@@ -158,9 +167,11 @@ def _of_hub(name: str, columns: Mapping[str, str], labels, kind: str | None) -> 
 def _splits_of(tables: dict[str, Table], label: str, hidden: bool = False) -> tuple[dict[str, Table], list[str]]:
     """Splits by our names, and notes. Where the labels of test are secret (-1), the validation split is our test.
 
-    A coded class of -1 is how the hub writes "no label": such a row is left out where others have one.
+    A coded class of -1 (or an empty cell, where all are) is how the hub writes "no label": such a row is left out where
+    others have one.
     """
-    without = {split: [value == -1 for value in table.columns.get(label, ())] for split, table in tables.items()}
+    columns = {split: table.columns.get(label, ()) if isinstance(label, str) else () for split, table in tables.items()}
+    without = {split: [value in (-1, "") for value in values] for split, values in columns.items()}
     secret = {split for split, found in without.items() if found and all(found)}
     hidden, splits, notes = hidden or any(split.startswith("test") for split in secret), {}, []
     if hidden:
@@ -174,7 +185,7 @@ def _splits_of(tables: dict[str, Table], label: str, hidden: bool = False) -> tu
             raise ValueError(
                 f"two splits are called {name}, of {', '.join(tables)}: pass them as train=…, dev=…, test=…"
             )
-        if label in table.classes and name != "transfer" and (lost := sum(without[split])):
+        if isinstance(label, str) and label in table.classes and name != "transfer" and (lost := sum(without[split])):
             kept = [row for row, bare in enumerate(without[split]) if not bare]
             columns = {key: [values[row] for row in kept] for key, values in table.columns.items()}
             notes.append(f"{lost:,} of {len(table):,} rows of {split} have no label (-1) and are left out")
@@ -187,22 +198,40 @@ def _from_sources(
     sources: dict, columns: Mapping[str, str], labels, kind: Kind, name: str | None = None, notes=()
 ) -> Task:
     """Train comes first: it fixes columns and classes."""
-    if unknown := set(columns) - {*TEXTS, "label"}:
-        raise ValueError(f"columns= has the key {min(unknown)!r}: choose among text, text_b, label")
-    splits, texts, classes = {}, TEXTS[:1], None
+    keys = ("text", "endings", "label") if kind == MULTIPLE_CHOICE else (*TEXTS, "label")
+    if unknown := set(columns) - {*keys}:
+        raise ValueError(f"columns= has the key {min(unknown)!r}: choose among {', '.join(keys)}")
+    if kind == MULTIPLE_CHOICE and labels is not None:
+        raise ValueError(f"labels={labels!r}: the labels of multiple choice are numbers of endings; leave labels out")
+    splits, texts, classes, endings = {}, TEXTS[:1], None, None
+    lists = {MULTI_LABEL: {"label"}, MULTIPLE_CHOICE: {"endings"}}.get(kind, set())  # read by their own functions
+    for key, value in columns.items():
+        if key not in lists and not isinstance(value, str):
+            raise ValueError(f"columns[{key!r}] is {value!r}: of {kind.name} name one column")
     for split in ("train", *(name for name in sources if name != "train")):
-        named = {new: old for new, old in columns.items() if split != "transfer" or new != "label"}
-        table = read(sources[split], split).called(named)
+        kept = lists | ({"label"} if split == "transfer" else set())
+        table = read(sources[split], split).called({new: old for new, old in columns.items() if new not in kept})
         if classes is None and "text_b" in table.columns:
             texts = TEXTS
         elif "text_b" in table.columns and texts != TEXTS:
             raise table.bad("train has no such column", "Add it to train, or remove it here", column="text_b")
         for column in texts:
+            if column not in table.columns and kind == MULTIPLE_CHOICE:
+                found, fix = ", ".join(table.columns), 'Say which one holds the beginning: columns={"text": …}'
+                raise table.bad(f"the column is missing; there are: {found}", fix, column=column)
             if column not in table.columns:
                 raise missing(table, column)
         made = {column: table.texts(column) for column in texts}
+        if kind == MULTIPLE_CHOICE:
+            made["endings"] = endings_of(table, columns.get("endings"), endings)
+            endings = len(made["endings"][0])
         if split == "transfer":
-            made["label"] = kind.unlabelled(len(table))
+            shape = (len(classes.names),) if kind == MULTI_LABEL else ()
+            made["label"] = kind.unlabelled(len(table), shape)
+        elif kind == MULTI_LABEL:
+            classes, made["label"] = sets_of(table, columns.get("label"), labels, classes)
+        elif kind == MULTIPLE_CHOICE:
+            made["label"] = chosen_of(table, endings)
         elif kind == REGRESSION:
             made["label"] = values_of(table, labels)
         else:
@@ -213,5 +242,6 @@ def _from_sources(
         name = Path(sources["train"]).stem if isinstance(sources["train"], (str, Path)) else "data"
     for note in notes:
         print(f"{name}: {note}")
-    names = ("score",) if kind == REGRESSION else classes.names
+    names = ("score",) if kind == REGRESSION else tuple(f"ending_{place}" for place in range(endings or 0))
+    names = names if classes is None else classes.names
     return complete(Task(name, names, splits, notes=tuple(notes), kind=kind))

@@ -12,9 +12,9 @@ from kdviz.hub import cached
 SHORT = {  # data sets that are known without their owner
     full.rpartition("/")[2]: full
     for full in (
-        "aps/super_glue cardiffnlp/tweet_eval cornell-movie-review-data/rotten_tomatoes dair-ai/emotion "
-        "fancyzhx/ag_news fancyzhx/amazon_polarity fancyzhx/dbpedia_14 fancyzhx/yelp_polarity nyu-mll/glue "
-        "stanfordnlp/imdb stanfordnlp/snli stanfordnlp/sst2 uoft-cs/cifar10"
+        "Rowan/hellaswag aps/super_glue cardiffnlp/tweet_eval cornell-movie-review-data/rotten_tomatoes "
+        "dair-ai/emotion fancyzhx/ag_news fancyzhx/amazon_polarity fancyzhx/dbpedia_14 fancyzhx/yelp_polarity "
+        "nyu-mll/glue stanfordnlp/imdb stanfordnlp/snli stanfordnlp/sst2 uoft-cs/cifar10"
     ).split()
 }
 ENDINGS = (".parquet", ".csv", ".jsonl")

@@ -62,7 +62,8 @@ class Task:
             return self
         bare = train.select(rest).with_format("arrow")[:]  # not as Python objects: an image is thousands of numbers
         place = bare.schema.get_field_index("label")
-        bare = bare.set_column(place, "label", pa.array(self.kind.unlabelled(len(rest)), bare.schema.types[place]))
+        unlabelled = self.kind.unlabelled(len(rest), np.shape(train[0]["label"]))
+        bare = bare.set_column(place, "label", pa.array(unlabelled.tolist(), bare.schema.types[place]))
         bare = datasets.Dataset(bare, info=train.info)
         transfer = datasets.concatenate_datasets([self.splits["transfer"], bare]) if "transfer" in self.splits else bare
         note = f"{len(kept):,} of {len(train):,} training rows keep their label (seed {seed})"
@@ -86,7 +87,7 @@ class Task:
         """SHA-256 of labels, texts or pixels, and class indices of all splits."""
         digest = hashlib.sha256(repr(self.labels).encode())
         for name, split in sorted(self.splits.items()):
-            for column in (*TEXTS, "input_ids", "label"):
+            for column in (*TEXTS, "endings", "input_ids", "label"):
                 if column in split.column_names:
                     digest.update(f"\n{name} {column}\n".encode())
                     digest.update("\0".join(map(str, split[column][:])).encode())
@@ -94,9 +95,10 @@ class Task:
 
     def __repr__(self) -> str:
         what = "images" if "input_ids" in self["train"].column_names else "pairs of texts" if self.pair else "texts"
-        asked = f"labels {', '.join(self.labels)}" if self.kind == CLASSIFICATION else self.kind.name
+        asked = self.kind.name if self.kind != CLASSIFICATION else ""
+        asked += f" labels {', '.join(self.labels)}" if self.kind.named else ""
         sizes = ", ".join(f"{name} {len(split):,}" for name, split in self.splits.items())
-        lines = [f"{self.name}: {what}, {asked}", sizes, *self.notes]
+        lines = [f"{self.name}: {what}, {asked.strip()}", sizes, *self.notes]
         return "\n  ".join(lines)
 
 

@@ -10,7 +10,6 @@ import torch
 
 from kdviz.data import augment
 from kdviz.data.files import TEXTS
-from kdviz.losses import logits
 from kdviz.methods.base import Method
 from kdviz.methods.kd import check_mixing
 
@@ -26,8 +25,9 @@ class Glitter(Method):
     variant "kd": α_ce·τ²KL(x) + α_true·CE(x) + α_aug·τ²·mean KL(x'), a copy's badness is τ²KL(teacher ‖ student).
     With a teacher of the student's own size this is the paper's self-distillation.
     variant "consistency": no teacher; CE(x) + λ·mean KL(sg p_S(x) ‖ p_S(x')), and that KL is the badness.
-    Copies have no hard label. They are scored with dropout on, as in the release, which trains on that very pass; here
-    the picked ones are read once more, with other units dropped [ours].
+    Copies have no hard label; of multiple choice the text is altered and its endings stay [ours]. They are scored with
+    dropout on, as in the release, which trains on that very pass; here the picked ones are read once more, with other
+    units dropped [ours].
 
     pick : "worst" (the paper), or its controls: "random" k, and "all" K
     pool, k : K and k          lam : λ
@@ -51,6 +51,7 @@ class Glitter(Method):
     copy_temperature: float = 1.0
     rows: str = "labelled"
     copies: datasets.Dataset | None = None
+    any_kind = True
 
     def __post_init__(self):
         check_mixing(0, self.temperature)
@@ -75,10 +76,10 @@ class Glitter(Method):
     def setup(self, ctx):
         """Make the pool. It depends on the texts and the seed alone, so the teacher's answers to it are cached."""
         splits = [ctx.task[name] for name in ("train", "transfer") if name in ctx.task.splits]
-        columns = [name for name in TEXTS if name in splits[0].column_names]
+        columns = [name for name in (*TEXTS, "endings") if name in splits[0].column_names]
         texts = datasets.Dataset.from_dict({name: [t for split in splits for t in split[name]] for name in columns})
         labels = ctx.rows(torch.arange(len(texts))).labels.cpu()
-        known = labels != logits.UNLABELLED
+        known = ctx.kind.known(labels)
         chosen = {"all": torch.ones_like(known), "labelled": known, "unlabelled": ~known}[self.rows]
         made = self.copies
         if made is None:
@@ -117,24 +118,24 @@ class Glitter(Method):
             target = ctx.teacher_fields(candidates, self.needs)["logits"]
         else:
             target = ctx.student_fields(batch, frozenset({"logits"}))["logits"]
-        return self.gap(answers, target, reduction="none")
+        return self.gap(answers, target, ctx, reduction="none")
 
-    def gap(self, new, target, reduction="mean"):
+    def gap(self, new, target, ctx, reduction="mean"):
         """How far the answers to copies are from the teacher's, or from those to the texts that they are copies of."""
         if self.variant == "kd":
-            return logits.soft_kl(new, target, self.temperature, reduction=reduction)
+            return ctx.kind.soft(new, target, self.temperature, reduction=reduction)
         target = target.repeat_interleave(len(new) // len(target), 0)
-        return logits.soft_kl(new / self.copy_temperature, target, reduction=reduction)
+        return ctx.kind.soft(new / self.copy_temperature, target, reduction=reduction)
 
     def loss(self, student, teacher, batch, ctx):
         copies = batch.index >= self.first
         own, new = student["logits"][~copies], student["logits"][copies]
-        labels = logits.cross_entropy(own, batch.labels[~copies])
+        labels = ctx.kind.hard(own, batch.labels[~copies])
         if self.variant == "consistency":
-            return {"labels": labels, "augmented": self.lam * self.gap(new, own)}
+            return {"labels": labels, "augmented": self.lam * self.gap(new, own, ctx)}
         target = teacher["logits"]
         return {
-            "logits": self.alpha_ce * logits.soft_kl(own, target[~copies], self.temperature),
+            "logits": self.alpha_ce * ctx.kind.soft(own, target[~copies], self.temperature),
             "labels": self.alpha_true * labels,
-            "augmented": self.alpha_aug * self.gap(new, target[copies]),
+            "augmented": self.alpha_aug * self.gap(new, target[copies], ctx),
         }

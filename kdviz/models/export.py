@@ -17,9 +17,10 @@ def save_pretrained(model, folder) -> Path:
     """Write a Model's config.json, model.safetensors and tokenizer as transformers does; returns the folder.
 
     ``AutoModelForSequenceClassification.from_pretrained(folder)`` and ``pipeline("text-classification", folder)`` give
-    the probabilities that `model` gives. The tokenizer stays whole, since a word must fall into the same pieces, and
-    ids agree with it: a word that a student's small vocabulary has no row for gets the vector of [UNK] in a row of its
-    own. Text stays data there too: a typed "[MASK]" is read as it stands.
+    the probabilities that `model` gives; of multiple choice ``AutoModelForMultipleChoice``, which reads (B, K, n), or
+    where a family has none the sequence classifier, one logit for each text. The tokenizer stays whole, since a word
+    must fall into the same pieces, and ids agree with it: a word that a student's small vocabulary has no row for gets
+    the vector of [UNK] in a row of its own. Text stays data there too: a typed "[MASK]" is read as it stands.
 
     Raises ValueError for a model that transformers has no class for; ``model.save(folder)`` keeps these.
     """
@@ -34,9 +35,10 @@ def save_pretrained(model, folder) -> Path:
         encoder.set_input_embeddings(nn.Embedding.from_pretrained(table, padding_idx=tokenizer.pad_token_id))
         encoder.config.vocab_size, encoder.config.pad_token_id = len(table), tokenizer.pad_token_id
     if model.labels:
-        encoder.config.id2label = dict(enumerate(model.labels))
-        encoder.config.problem_type = kind_of(model.task_kind).problem or encoder.config.problem_type
-        encoder.config.label2id = {label: index for index, label in enumerate(model.labels)}
+        kind = kind_of(model.task_kind)
+        encoder.config.id2label = dict(enumerate(kind.outputs(model.labels)))
+        encoder.config.problem_type = kind.problem or encoder.config.problem_type
+        encoder.config.label2id = {label: index for index, label in encoder.config.id2label.items()}
     with quiet(), whole_folder(folder) as made:
         encoder.save_pretrained(made)
         save_tokenizer(model, made)

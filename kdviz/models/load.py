@@ -8,15 +8,15 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification as AutoClassifier
+from transformers import AutoConfig
 
-from kdviz.data.kinds import CLASSIFICATION, KINDS
+from kdviz.data.kinds import CLASSIFICATION, KINDS, MULTIPLE_CHOICE
 from kdviz.disk import words
 from kdviz.hub import quiet
 from kdviz.models.model import Model
 from kdviz.models.network import seeded
 from kdviz.models.tokenizers import ids_of, load_tokenizer
-from kdviz.models.transformer import Transformer
+from kdviz.models.transformer import Transformer, auto_class
 from kdviz.states import text_to_ids
 
 SAFE = {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
@@ -24,6 +24,8 @@ FAMILIES = (
     "BERT, RoBERTa, DistilBERT, ELECTRA, ALBERT, DeBERTa, XLM-R, MPNet, ModernBERT, CamemBERT, BigBird, Longformer, "
     "RemBERT, data2vec, GPT-2, LLaMA, Qwen2"
 )
+HEADS = (*sorted({kind.head for kind in KINDS.values()} - {CLASSIFICATION.head}), CLASSIFICATION.head)
+ONE_OUTPUT = MULTIPLE_CHOICE.outputs(())  # how kdviz names that of a family without a head for multiple choice
 AGAIN = "download it, or save it, again"
 CLOSE = 1e-3  # of the largest number: how far padding and another kernel may move a hidden state or a probability
 
@@ -34,59 +36,68 @@ def load_folder(folder: Path, name: str, task=None) -> Model:
     Raises ValueError, naming the folder, when files are damaged or do not belong together, when the classifier is of
     another kind or its labels are not the task's, and when the model is of a family that kdviz cannot run.
     """
-    network, lost, rows = _load(AutoClassifier, folder)
+    network, lost, rows = _load(HEADS, folder)
     if rows and lost == set(rows) and len(set(rows.values())) == 1:  # only the number of classes is not as claimed
-        network, lost, _ = _load(AutoClassifier, folder, next(iter(rows.values())))
-    config = network.config
-    own = () if lost else tuple(str(config.id2label[i]) for i in sorted(config.id2label))
-    fits = own and (task is None or len(own) == len(task.labels))
-    kind, wanted = _kind(config, len(own)), None if task is None else task.kind.name
-    one_value = kind != "regression" or len(own) == 1
-    if fits and not (kind in KINDS and one_value and wanted in (None, kind)):
-        asked = (
-            f"kdviz knows {' and '.join(KINDS)} with one output"
-            if task is None or kind not in KINDS
-            else (f"the task {task.name!r} asks for {wanted}")
-        )
+        network, lost, _ = _load(HEADS, folder, next(iter(rows.values())))
+    config, outputs = network.config, None if task is None else task.kind.outputs(task.labels)
+    chooses = type(network).__name__.endswith("For" + MULTIPLE_CHOICE.head)  # has one output, whatever its config says
+    names = ONE_OUTPUT if chooses else tuple(str(config.id2label[i]) for i in sorted(config.id2label))
+    own = () if lost else names
+    fits = own and (task is None or len(own) == len(outputs))
+    kind, wanted = _kind(config, own), None if task is None else task.kind.name
+    if problem := fits and (
+        "kdviz knows regression with one output"
+        if kind == "regression" and len(own) > 1
+        else "it answers about the endings of a task, so load it with that task"
+        if task is None and kind == MULTIPLE_CHOICE.name
+        else f"the task {task.name!r} asks for {wanted}"
+        if wanted not in (None, kind)
+        else None
+    ):
         raise ValueError(
-            f"{name!r} has a {kind} head (problem_type={config.problem_type!r}, {len(own)} outputs); {asked}: "
+            f"{name!r} has a {kind} head (problem_type={config.problem_type!r}, {len(own)} outputs); {problem}: "
             "pick another model, or load one without a classifier"
         )
     if own:
         config.id2label = dict(enumerate(own))
-    if task is not None and fits and task.kind == CLASSIFICATION:
+    if task is not None and fits and task.kind.named:
         _reorder(network, own, task, name)
     elif task is not None and fits:
-        network.config.id2label = dict(enumerate(task.labels))
+        network.config.id2label = dict(enumerate(outputs))
     elif task is not None:
-        network, *_ = _load(AutoClassifier, folder, len(task.labels))
+        network, *_ = _load((task.kind.head,), folder, len(outputs))
         warnings.warn(
             f"{name} has no classifier for the labels of {task.name!r}: a new one was put on, and it knows nothing. "
             "Fine-tune the model on the labels before it teaches.",
             stacklevel=3,
         )
     elif not own:
-        network, *_ = _load(AutoModel, folder)
+        network, *_ = _load((None,), folder)
     labels, kind = (own, kind if own else "classification") if task is None else (task.labels, task.kind.name)
     about = {"name": name, "role": "teacher", "labels": labels, "task_kind": kind}
     return tried(network, load_tokenizer(folder), **about)
 
 
-def _kind(config, outputs: int) -> str:
-    """What kind of task the head of a model is for."""
-    said = {"multi_label_classification": "multi-label", "regression": "regression"}.get(config.problem_type)
-    return said or ("regression" if outputs == 1 else "classification")
+def _kind(config, own: tuple[str, ...]) -> str:
+    """What kind of task a head with these outputs is for."""
+    if own == ONE_OUTPUT:
+        return MULTIPLE_CHOICE.name
+    said = next((kind.name for kind in KINDS.values() if kind.problem and kind.problem == config.problem_type), None)
+    return said or ("regression" if len(own) == 1 else "classification")
 
 
-def _load(build, folder: Path, classes: int | None = None) -> tuple[nn.Module, set[str], dict[str, int]]:
-    """The network; the names of its weights that the files lack; among these, of another size: the rows they have."""
+def _load(heads, folder: Path, classes: int | None = None) -> tuple[nn.Module, set[str], dict[str, int]]:
+    """The network, with that of the heads which its config names, or else the last; the names of its weights that the
+    files lack; among these, of another size: the rows they have."""
     options = {"dtype": torch.float32, "ignore_mismatched_sizes": True, "output_loading_info": True}
     try:
         with quiet(), seeded(0):  # what is new, such as a classifier, is the same everywhere
             config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
             if classes is not None:
                 config.num_labels = classes
-            network, found = build.from_pretrained(str(folder), config=config, **options, **SAFE)
+            written = "".join(config.architectures or ())
+            head = next((one for one in heads if one and written.endswith(f"For{one}")), heads[-1])
+            network, found = auto_class(head, config).from_pretrained(str(folder), config=config, **options, **SAFE)
     except Exception as error:  # whatever another library's code may raise
         what = "weights are damaged" if isinstance(error, SafetensorError) else "model cannot be read"
         raise ValueError(f"{folder}: the {what} ({words(error)}); {AGAIN}") from error
@@ -146,16 +157,17 @@ def _try(model: Model) -> None:
     network, encoder = model.network, model.network.encoder
     if (ids := ids_of(model.tokenizer)) > (rows := len(network.embedding.weight)):
         raise ValueError(f"its tokenizer has {ids:,} ids, its word table {rows:,} rows: they do not belong together")
-    batch = text_to_ids(model.tokenizer, ["one two three four", "one"], padding=True, return_tensors="pt")
+    texts = ["one two three four", "one"] * model.choices
+    batch = text_to_ids(model.tokenizer, texts, padding=True, return_tensors="pt")
     given = {name: batch[name] for name in ("input_ids", "attention_mask")}
     real = given["attention_mask"].bool()
     out = model(**given, want=model.fields)
-    size = (2, model.layers + 1, real.shape[1], model.width)
+    size = (len(texts), model.layers + 1, real.shape[1], model.width)
     if tuple(out.hidden.shape) != size:
         raise ValueError(f"its hidden states are {tuple(out.hidden.shape)}, not {size}")
     if not out.hidden.isfinite().all() or (out.logits is not None and not out.logits.isfinite().all()):
         raise ValueError("its hidden states hold numbers that are NaN or infinite: look at its weights")
-    alone = model(**{name: ids[1:, real[1]] for name, ids in given.items()}, want={"hidden"}).hidden[0]
+    alone = model(**{name: ids[1:2, real[1]] for name, ids in given.items()}, want={"hidden"}).hidden[0]
     _same(out.hidden[1, :, real[1]], alone, "a padded text and the same text alone differ in their hidden states")
     if network.watched:
         former = encoder.config._attn_implementation

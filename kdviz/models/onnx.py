@@ -36,8 +36,9 @@ WHOLE = 2**31  # bytes; a constant up to this size is worked out when the file i
 def export(model, folder, *, int8: bool = False, texts=None, max_length: int = 128) -> Exported:
     """Write ``model.onnx``, the tokenizer's files and ``kdviz.json`` (labels, inputs, max_length).
 
-    The file takes any number of texts of any length that the model reads, and gives their logits. It is run before it
-    takes its place: its answers (probabilities, or numbers of a regression) to drawn rows and `texts` must be the same.
+    The file takes any number of texts of any length that the model reads, and gives their logits (of multiple choice
+    one for each text, a beginning with an ending). It is run before it takes its place: its answers (probabilities, or
+    numbers of a regression) to drawn rows and `texts` must be the same.
 
     Parameters
     ----------
@@ -121,7 +122,7 @@ class Exported(Module):
             about = json.loads((self.folder / ABOUT).read_text(encoding="utf-8"))
             self.name, self.labels, self.max_length = about["name"], tuple(about["labels"]), about["max_length"]
             self.int8, self.weights, self.gap, self.texts = (about[n] for n in ("int8", "weights", "gap", "texts"))
-            self.bytes_float32 = about["bytes_float32"]
+            self.bytes_float32, self.task_kind = about["bytes_float32"], about.get("kind", "classification")
             self.session = onnxruntime.InferenceSession(str(self.folder / MODEL), options)
         except Exception as error:  # of JSON, or onnxruntime's own kinds
             raise ValueError(f"the exported model in {folder} is damaged ({words(error):.200}); {again}") from error
@@ -130,13 +131,13 @@ class Exported(Module):
         self.tokenizer = load_tokenizer(self.folder) if reads else None
 
     def forward(self, input_ids, attention_mask, token_type_ids=None, *, want=fields) -> Outputs:
-        """ids, mask and types (B, n), as a Model takes them -> logits (B, C), all that a file gives."""
+        """ids, mask and types (B, n), as a Model takes them -> logits (B, C), or (B/K, K) of multiple choice."""
         if extra := sorted(set(want) - self.fields):
             raise ValueError(f"an exported model has no {' or '.join(extra)}; it offers logits")
         types = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
         given = dict(zip(INPUTS, (input_ids, attention_mask.long(), types)))
         [logits] = self.session.run(None, {one.name: given[one.name].numpy() for one in self.session.get_inputs()})
-        return Outputs(logits=torch.from_numpy(logits))
+        return Outputs(logits=kind_of(self.task_kind).shaped(torch.from_numpy(logits), self.labels))
 
     def __repr__(self) -> str:
         size = f"{self.bytes / 1e6:,.2f} MB" + (f" in int8 ({self.bytes_float32 / 1e6:,.2f} before)" * self.int8)
@@ -171,10 +172,10 @@ def _drawn(model) -> Rows:
         ids, lengths = model.network.brightest + 1, [model.max_length] * len(LENGTHS)
     else:
         ids, lengths = ids_of(model.tokenizer), [min(length, model.max_length) for length in LENGTHS]
-    random = np.random.default_rng(0)
-    return encode_split(
-        Dataset.from_dict({"input_ids": [random.integers(0, ids, n) for n in lengths]}), model.tokenizer
-    )
+    random, rows = np.random.default_rng(0), Rows(model.tokenizer, choices=model.choices)
+    drawn = [random.integers(0, ids, n) for n in lengths for _ in range(model.choices)]
+    rows.add(Dataset.from_dict({"input_ids": drawn}))
+    return rows
 
 
 def _set_up(model, path: Path) -> None:

@@ -97,8 +97,10 @@ def attack(model: Model, dataset, candidates: Candidates, *, share: float = 0.4,
         raise ValueError(f"share={share}: the share of words that may be changed, above 0 and up to 1")
     dataset = dataset if limit is None else dataset.select(range(min(limit, len(dataset))))
     rows, labels = swaps.texts(dataset), dataset["label"][:]
-    if any(isinstance(label, float) for label in labels):
-        raise ValueError("these labels are numbers, as of regression: an attack changes the class that a model gives")
+    if "endings" in dataset.column_names or any(isinstance(label, (float, list)) for label in labels):
+        raise ValueError(
+            "these labels are numbers, as of regression, several, or endings: an attack changes the class of a text"
+        )
     if UNLABELLED in labels:
         raise ValueError(f"{labels.count(UNLABELLED)} of {len(labels)} rows have no label: attack a labelled split")
     before = probabilities(model, rows)

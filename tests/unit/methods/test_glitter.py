@@ -8,9 +8,12 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from kdviz.data import augment
+from kdviz.data.kinds import CLASSIFICATION
 from kdviz.losses import logits
 from kdviz.methods import Glitter
 from tests.unit.training import tiny
+
+CTX = SimpleNamespace(kind=CLASSIFICATION)
 
 
 def watched(method):
@@ -97,7 +100,7 @@ def test_by_rank_a_visit_takes_one_of_the_worst():
 def test_in_consistency_training_the_copies_alone_are_softened():
     g = torch.Generator().manual_seed(1)
     own, new = torch.randn(2, 3, generator=g), torch.randn(4, 3, generator=g)
-    found = Glitter(variant="consistency", copy_temperature=2.0).gap(new, own, reduction="none")
+    found = Glitter(variant="consistency", copy_temperature=2.0).gap(new, own, CTX, reduction="none")
     target = own.softmax(-1).repeat_interleave(2, 0)
     assert_close(found, (target * (target.log() - (new / 2).log_softmax(-1))).sum(-1))
     with pytest.raises(ValueError, match="copy_temperature=0"):
@@ -164,14 +167,14 @@ def test_terms():
     method = Glitter(alpha_ce=0.3, alpha_true=0.6, alpha_aug=2.0, temperature=2.0)
     method.first = 100
     kl = lambda a, b, tau: tau**2 * F.kl_div((a / tau).log_softmax(-1), (b / tau).softmax(-1), reduction="batchmean")  # noqa: E731
-    found = method.loss(s, t, batch, None)
+    found = method.loss(s, t, batch, CTX)
     assert_close(found["logits"], 0.3 * kl(s["logits"][:2], t["logits"][:2], 2))
     assert_close(found["labels"], 0.6 * F.cross_entropy(s["logits"][:2], batch.labels[:2]))
     assert_close(found["augmented"], 2 * kl(s["logits"][2:], t["logits"][2:], 2))
     alone = Glitter(variant="consistency", lam=3.0)
     alone.first = 100
     s["logits"].requires_grad_()
-    found = alone.loss(s, {}, batch, None)
+    found = alone.loss(s, {}, batch, CTX)
     target = s["logits"][[0, 0, 1, 1]].detach()
     assert_close(found["augmented"], 3 * kl(s["logits"][2:], target, 1))
     found["augmented"].backward()

@@ -91,9 +91,11 @@ def test_classes_are_matched_letter_by_letter_and_otherwise_only_where_that_is_n
 def test_heads_of_another_kind_are_refused_by_their_kind(tmp_path, task, changes, kind):
     folder = save_tiny(tmp_path / "m")
     change(folder / "config.json", **changes)
-    for wanted in (None, task):
+    for wanted in (None, task) if kind == "regression" else (task,):
         with pytest.raises(ValueError, match=f"'m' has a {kind} head .*pick another model, or load one without"):
             kd.load_teacher(folder, wanted)
+    if kind == "multi-label":
+        assert kd.load_teacher(folder).task_kind == kind
     one = save_tiny(tmp_path / "one", labels=("score",))
     assert kd.load_teacher(one).task_kind == "regression"
 
