@@ -60,7 +60,7 @@ def load_task(
 
     Parameters
     ----------
-    name : ``"reviews"``, ``"entail"`` or ``"scores"`` (embedded); ``"tweets"`` or ``"news"`` (written by people, from
+    name : ``"reviews"``, ``"entail"``, ``"scores"``, ``"endings"`` (embedded); ``"tweets"``, ``"news"`` (by people;
         packages of the extra ``real``); ``"digits"`` (images, with scikit-learn); ``"cifar10"``, ``"glue/<name>"``,
         ``"imdb"`` or any ``"owner/name"`` of the hub, with "/" and a configuration where it has several (from the cache
         or the hub); or a `datasets.DatasetDict`

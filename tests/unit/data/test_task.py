@@ -30,7 +30,8 @@ def test_embedded_tasks(name, pair, labels):
 
 def test_an_unknown_name_or_split_says_what_there_is(reviews):
     with pytest.raises(
-        ValueError, match="no task 'review': choose reviews, entail, scores, endings, tweets, news, digits, cifar10, glue/<name>"
+        ValueError,
+        match="no task 'review': choose reviews, entail, scores, endings, tweets, news, digits, cifar10, glue/<name>",
     ):
         kd.load_task("review")
     with pytest.raises(KeyError, match="no split 'validation'; it has train, transfer, dev"):
