@@ -91,9 +91,12 @@ class Experiment:
 def _build(made_by: dict, **further):
     from kdviz import methods
     from kdviz.course import controls
+    from kdviz.course.digits import teacher_path
 
     arguments = {name: _build(value) if isinstance(value, dict) else value for name, value in made_by.items()}
     kind = arguments.pop("class")
+    if arguments.get("checkpoints") == "digits":  # Pro-KD's: the path of their teacher
+        arguments["checkpoints"] = teacher_path()
     return getattr(controls if hasattr(controls, kind) else methods, kind)(**arguments, **further)
 
 
@@ -136,6 +139,7 @@ def train(experiment: Experiment):
     """Train the student of one experiment; returns the `Run`."""
     from kdviz.course.attacked import recorded_pool
     from kdviz.data.noise import flip_labels, symmetric
+    from kdviz.models.convnet import conv_net
     from kdviz.models.kronecker import compress
     from kdviz.models.students import build_student
     from kdviz.training.distill import distill
@@ -147,7 +151,8 @@ def train(experiment: Experiment):
     sizes = dict(experiment.student)
     if sizes.pop("init_from", None):
         sizes["init_from"] = _teacher(experiment.task)
-    student = build_student(task, **sizes, seed=experiment.seed)
+    build = conv_net if "channels" in sizes else build_student
+    student = build(task, **sizes, seed=experiment.seed)
     if experiment.kronecker is not None:
         student = compress(student, experiment.kronecker, start="random", seed=experiment.seed)
     if experiment.labels < 1:
@@ -215,8 +220,11 @@ def load(name: str):
 
 @functools.cache
 def _teacher(task: str):
+    from kdviz.course.digits import teacher_path
     from kdviz.models.teachers import load_teacher
 
+    if task == "digits":
+        return teacher_path()[-1]
     return load_teacher("minilm", load(task))
 
 
