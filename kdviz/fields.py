@@ -3,10 +3,13 @@
 Computed alike for teacher and student, float32. M matched layers, the embedding (layer 0) among them unless the method
 leaves it out; n tokens, padded:
 
-    logits (B, C)             cls (B, M, d)  first token         sentence (B, d)  mean of the last layer's real tokens
+    logits (B, C)             cls (B, M, d)  first token [1]     sentence (B, d)  mean of the last layer's real tokens
     hidden (B, M, n, d)       mean (B, M, d) mean of real tokens last (B, n, d)   last layer
     word_gram (B, M, n, n)    layer_gram (B, n, M, M)            qkv (B, 3, h, n, d/h)  last layer
     attentions, scores (B, M-1, h, n, n)      ffn (B, M-1, n, d)      the matched layers without the embedding
+
+[1] Of a causal model the last real token, the one that has read the whole text. Of multiple choice B is texts, K a row,
+but for the logits, (rows, K).
 """
 
 from __future__ import annotations
@@ -53,6 +56,13 @@ class Reading:
         weight = self.mask.to(hidden.dtype)[:, None, :, None]
         return (hidden * weight).sum(2) / weight.sum(2).clamp(min=1)
 
+    def cls(self) -> Tensor:
+        """The token that stands for the text: the first, or of a causal model the last real one. -> (B, M, d)."""
+        if not getattr(self.outputs, "causal", False):
+            return self.hidden[:, :, 0]
+        last = self.mask.long().cumsum(1).argmax(1)
+        return self.hidden[torch.arange(len(last), device=last.device), :, last]
+
     def last_qkv(self) -> Tensor:
         parts = self.outputs.queries, self.outputs.keys, self.outputs.values
         return torch.stack([part[:, -1] for part in parts], 1).float()
@@ -73,7 +83,7 @@ class Field:
 FIELDS = {
     "logits": Field("logits", (), False, lambda r: r.outputs.logits.float()),
     "hidden": Field("hidden", (1,), True, lambda r: r.hidden),
-    "cls": Field("hidden", (), True, lambda r: r.hidden[:, :, 0]),
+    "cls": Field("hidden", (), True, Reading.cls),
     "mean": Field("hidden", (), True, lambda r: r.mean(r.hidden)),
     "last": Field("hidden", (0,), False, lambda r: r.outputs.hidden[:, -1].float()),
     "sentence": Field("hidden", (), False, lambda r: r.mean(r.outputs.hidden[:, -1:].float())[:, 0]),

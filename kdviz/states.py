@@ -166,6 +166,8 @@ def _run(model, batch, texts, tokens, notes, attentions) -> States:
         listed = ", ".join(words[:8]) + (", …" if len(words) > 8 else "")
         read_as = model.tokenizer.unk_token or model.tokenizer.pad_token
         notes = (*notes, f"{model.name} never saw and reads as {read_as}: {listed}")
+    if model.network.causal:
+        notes = (*notes, f"in {model.name} a word sees no later one")
     labels = model.labels if "logits" in want else ()
     about = {"labels": labels, "notes": notes, "layer_map": model.layer_map}
     return States(name=model.name, role=model.role, texts=texts, tokens=tokens, mask=mask, **made, **about)

@@ -21,6 +21,7 @@ class Outputs:
     scores     : (B, L, h, n, n) QKᵀ/√(d/h), before any mask and before the softmax
     queries, keys, values : (B, L, h, n, d/h)
     ffn        : (B, L, n, d) output of the second feed-forward matrix, before residual and LayerNorm
+    causal     : whether a word sees no later one, so that the last has read them all
     """
 
     logits: Tensor | None = None
@@ -31,6 +32,7 @@ class Outputs:
     keys: Tensor | None = None
     values: Tensor | None = None
     ffn: Tensor | None = None
+    causal: bool = False
 
 
 @contextmanager
@@ -56,8 +58,11 @@ class Network(Module):
     kind, description  : its key in `kdviz.models.model.NETWORKS`; what it is, for readers
     layers, width, heads : L, d and h (None without attention)
     fields, max_length : what `want` may name; the longest input in tokens
+    causal             : whether a word sees no later one
     embedding          : the word table, an nn.Embedding or what has its `weight`
     """
+
+    causal: bool = False
 
     def forward(self, input_ids, attention_mask, token_type_ids, vectors, want) -> Outputs:
         """ids, mask and types (B, n); vectors (B, n, d) of words in place of ids, or None; want: names of `fields`."""

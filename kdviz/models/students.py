@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kdviz.data.task import Task
 
 POSITIONS = 512
+TRANSFORMERS = ("bert", "gpt2", "llama")
 
 
 def build_student(
@@ -47,18 +48,23 @@ def build_student(
     seed         : of the initial weights; the same in every process, and the global random state is not touched.
                    They are drawn with BERT's deviation of 0.02 times √(768 / hidden) [ours]
     tokenizer    : the teacher's, when it is not the packaged MiniLM's (taken from `init_from` when that is given)
-    architecture : ``"bert"``; ``"bilstm"`` or ``"cnn"``, which have no heads and no feed-forward width of their own
+    architecture : ``"bert"``; ``"gpt2"`` or ``"llama"``, decoders, whose classifier reads the last word, which alone
+                   sees all others; ``"bilstm"`` or ``"cnn"``, which have no heads and no feed-forward width of their own
     Raises ValueError when the shape is impossible or does not fit `init_from` (both values are named).
     """
-    if architecture not in ("bert", "bilstm", "cnn"):
-        raise ValueError(f'architecture={architecture!r}: choose "bert", "bilstm" or "cnn"')
-    if architecture != "bert" and (init_from is not None or intermediate is not None):
+    if architecture not in (*TRANSFORMERS, "bilstm", "cnn"):
+        raise ValueError(f"architecture={architecture!r}: choose {', '.join(TRANSFORMERS)}, bilstm or cnn")
+    if architecture not in TRANSFORMERS and (init_from is not None or intermediate is not None):
         raise ValueError(f"a {architecture} has nothing of a BERT's to copy and no intermediate width: leave them out")
+    if architecture != "bert" and init_from is not None:
+        raise ValueError(
+            f"architecture={architecture!r} and init_from: the student is of the teacher's family; say one"
+        )
     if vocabulary not in ("task", "full"):
         raise ValueError(f'vocabulary={vocabulary!r}: choose "task" or "full"')
     hidden = hidden if hidden is not None else 128 if init_from is None else init_from.width
     heads = heads if heads is not None else 4 if init_from is None else init_from.heads or 1
-    if min(layers, hidden, heads) < 1 or (architecture == "bert" and hidden % heads):
+    if min(layers, hidden, heads) < 1 or (architecture in TRANSFORMERS and hidden % heads):
         shape = f"layers={layers}, hidden={hidden}, heads={heads}"
         raise ValueError(f"{shape}: all must be ≥ 1 and hidden a multiple of heads")
     if tokenizer is None:
@@ -78,7 +84,11 @@ def build_student(
         "notes": notes,
         "task_kind": task.kind.name,
     }
-    if architecture != "bert":
+    if architecture == "llama" and hidden // heads % 2:
+        raise ValueError(
+            f"hidden={hidden}, heads={heads}: a llama turns numbers in pairs, so hidden / heads must be even"
+        )
+    if architecture not in TRANSFORMERS:
         kind = BiLSTM if architecture == "bilstm" else GatedCNN
         sizes = {"words": words, "layers": layers, "width": hidden, "classes": len(outputs), "pad": pad}
         return Model(kind.from_settings(sizes, seed=seed), tokenizer, **about).eval()
@@ -94,8 +104,11 @@ def build_student(
     if task.kind.problem is not None:
         changes["problem_type"] = task.kind.problem
     if init_from is None:
-        sizes = {"hidden_size": hidden, "num_attention_heads": heads, "intermediate_size": intermediate or 4 * hidden}
-        config = AutoConfig.for_model("bert", max_position_embeddings=POSITIONS, **sizes, **changes)
+        sizes = {"hidden_size": hidden, "num_attention_heads": heads}
+        sizes["n_inner" if architecture == "gpt2" else "intermediate_size"] = intermediate or 4 * hidden
+        unread = {} if architecture == "bert" else {"bos_token_id": None, "eos_token_id": None}
+        places = {"max_position_embeddings": POSITIONS}
+        config = AutoConfig.for_model(architecture, **places, **sizes, **changes, **unread)
     else:
         config = _shortened(init_from, **changes)
     student = Model(Transformer.from_config(config, task.kind.head, seed), tokenizer, **about)

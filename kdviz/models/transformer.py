@@ -55,6 +55,7 @@ class Transformer(Network):
         self.chooses = type(encoder).__name__.endswith("ForMultipleChoice")  # reads (rows, choices, n)
         self.reads_first = self.classifies and config.model_type in FIRST_ALONE  # and no other position
         self.reads_last = self.classifies and hasattr(encoder, "score")  # a decoder's classifier
+        self.causal = any(getattr(module, "is_causal", False) for module in base.modules())
         self.watched = base._supports_attention_backend
         self.local = hasattr(config, "attention_window")  # Longformer: its probabilities are no words × words
         modules = dict(base.named_modules())
@@ -108,6 +109,7 @@ class Transformer(Network):
         with self._tapped("ffn" in want) as ffn, watch as calls, alone:
             raw = run(**inputs, **given)
         outputs = self._relations(calls, want) if calls else Outputs()
+        outputs.causal = self.causal
         if "hidden" in want:
             outputs.hidden = torch.stack(raw.hidden_states, 1)
         if given["output_attentions"]:

@@ -42,6 +42,14 @@ def every() -> dict:
     climbs = np.arange(60) % 10 < 4
     made["disagreement"] = [lambda: kd.figures.disagreement(range(60), 1 + np.sin(np.arange(60)), np.ones(60), climbs)]
     made["layer_attention"] = [lambda: kd.figures.layer_attention([(k, np.full((2, 6), 1 / 6)) for k in range(30)])]
+    endings = [
+        "Paula did not see any bee.",
+        "Paula saw an animal.",
+        "Hugo saw a fish.",
+        "Hugo never saw a fish at all, he said.",
+    ]
+    beginning = "Paula did not see any beetle, and Hugo did not see any animal, so"
+    made["choices"] = [lambda: kd.figures.choices([2.0, 0.0, 1.0, 0.5], [1.0, 3.0, 0.0, 0.0], endings, 3, beginning)]
     made["run.plot"] = [lambda: history_figure(history(), "CKD, relations first")]
     made["compare.plot"] = [lambda: comparison_figure(methods(), "test")]
     return made

@@ -35,6 +35,10 @@ FIGURES = {
     "attention": lambda tokens: kd.figures.attention(pair(tokens)),
     "replay": lambda tokens: kd.figures.replay(range(0, 40, 10), frames(tokens), make_states(tokens=tokens)),
     "soft_targets": lambda tokens: kd.figures.soft_targets([np.arange(12.0)], list(HOSTILE[:12]), names=["teacher"]),
+    "choices": lambda tokens: kd.figures.choices(
+        [2.0, 0.0, 1.0, 0.5], [1.0, 3.0, 0.0, 0.0], list(HOSTILE[:4]), 1, "So"
+    ),
+    "values": lambda tokens: kd.figures.values(np.arange(9.0), np.arange(9.0) ** 1.1, list(HOSTILE[:9])),
 }
 PICTURES = f"() => [...{PLOT}.querySelectorAll('.heatmaplayer image')].map(image => image.href.baseVal)"
 # event -> the pictures have changed -> the frame with them is on screen; times are collected in window.times

@@ -45,6 +45,18 @@ def picks(tokens):
     return kd.figures.picked_copies("a text", copies, range(0, 90, 3), badness, 2)
 
 
+def chosen(tokens):
+    endings = [f"he saw word {k}" for k in range(tokens)] if isinstance(tokens, int) else list(tokens)
+    logits = np.random.default_rng(0).normal(size=(2, len(endings)))
+    return logits[0], logits[1], endings
+
+
+def valued(tokens):
+    names = [f"text {k}" for k in range(tokens)] if isinstance(tokens, int) else list(tokens)
+    teacher = np.linspace(0, 5, len(names))
+    return teacher + np.sin(np.arange(len(names))), teacher, names
+
+
 def costs(tokens):
     """A table as kd.measure makes it, a model a token."""
     names = [f"model {k}" for k in range(tokens)] if isinstance(tokens, int) else list(tokens)
@@ -73,6 +85,8 @@ FIGURES = {
     "rewrites": lambda tokens: kd.figures.rewrites(*rewritten(tokens)),
     "disagreement": lambda tokens: kd.figures.disagreement(*climbs(60)),
     "measured": lambda tokens: kd.figures.measured(costs(tokens)),
+    "choices": lambda tokens: kd.figures.choices(*chosen(tokens), right=1, beginning="<b>He</b> went"),
+    "values": lambda tokens: kd.figures.values(*valued(tokens)),
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)
 
@@ -161,11 +175,15 @@ def test_tokens_can_be_read_back_literally(name):
         labels = [row[0] for row in FIGURES[name](HOSTILE).data[0].text]
     elif name == "disagreement":  # it shows no tokens
         return
+    elif name == "choices":
+        labels = list(FIGURES[name](HOSTILE).layout.yaxis.ticktext)
+    elif name == "values":
+        labels = list(FIGURES[name](HOSTILE).data[1].text)
     elif name == "measured":
         labels = [trace.name.rpartition(",")[0] for trace in FIGURES[name](HOSTILE).data]
     else:
         labels = list(FIGURES[name](HOSTILE).layout.xaxis.ticktext)
-    longest = {"soft_targets": 24, "picked_copies": 60, "measured": 40}.get(name, 14)
+    longest = {"soft_targets": 24, "picked_copies": 60, "measured": 40, "choices": 40, "values": 40}.get(name, 14)
     expected = [kd.theme.visible(token) for token in HOSTILE]
     expected = [token if len(token) <= longest else token[: longest - 1] + "…" for token in expected]
     assert [html.unescape(label) for label in labels] == expected
@@ -199,6 +217,7 @@ def test_the_slider_changes_the_data_and_nothing_else(name):
 @every_figure
 def test_notes_of_the_states_are_shown(name):
     of_no_states = ("soft_targets", "word_relation_one", "rewrites", "disagreement", "picked_copies", "measured")
+    of_no_states += ("choices", "values")
     if name in of_no_states or name.startswith("replay"):
         return
     note = "cut to 128 of 2,310 tokens <b>"
