@@ -49,7 +49,7 @@ def build_student(
                    They are drawn with BERT's deviation of 0.02 times √(768 / hidden) [ours]
     tokenizer    : the teacher's, when it is not the packaged MiniLM's (taken from `init_from` when that is given)
     architecture : ``"bert"``; ``"gpt2"`` or ``"llama"``, decoders, whose classifier reads the last word, which alone
-                   sees all others; ``"bilstm"`` or ``"cnn"``, which have no heads and no feed-forward width of their own
+                   sees all others; ``"bilstm"`` or ``"cnn"``, with no heads and no feed-forward width of their own
     Raises ValueError when the shape is impossible or does not fit `init_from` (both values are named).
     """
     if architecture not in (*TRANSFORMERS, "bilstm", "cnn"):

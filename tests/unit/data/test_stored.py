@@ -313,3 +313,26 @@ def test_only_the_card_and_the_files_of_a_configuration_are_fetched(add, monkeyp
     (hub / "other" / "train-00000-of-00001.parquet").unlink()
     with pytest.raises(FileNotFoundError, match="the hub's stanfordnlp/imdb has no rows of 'other'"):
         kd.load_task("imdb/other")
+
+
+@pytest.mark.parametrize("name", ["hellaswag", "Rowan/hellaswag"])
+def test_hellaswag_is_multiple_choice_by_its_name(add, capsys, name):
+    features = {"ctx": Value("string"), "endings": datasets.List(Value("string")), "label": Value("string")}
+
+    def some(count, label):
+        return {
+            "ctx": [f"a man {n}" for n in range(count)],
+            "endings": [[f"does {k} {n}" for k in range(4)] for n in range(count)],
+            "label": [label if label == "" else str(n % 4) for n in range(count)],
+        }
+
+    files = {
+        f"data/{split}-00000-of-00001.parquet": some(count, label)
+        for split, count, label in (("train", 40, "0"), ("validation", 12, "0"), ("test", 8, ""))
+    }
+    card = configs(default={split: f"data/{split}-*" for split in ("train", "validation", "test")})
+    add("Rowan/hellaswag", files, card, **features)
+    task = kd.load_task(name)
+    assert task.kind.name == "multiple-choice" and len(task.labels) == 4
+    assert sizes(task) == {"train": 36, "dev": 4, "test": 12} and "secret" in repr(task)
+    assert task["test"][5] == {"text": "a man 5", "endings": [f"does {k} 5" for k in range(4)], "label": 1}
