@@ -40,3 +40,6 @@ def test_its_script_writes_student_and_log(tmp_path, monkeypatch):
     log = workshop.make("reviews", tmp_path, epochs=1, steps_per_epoch=2, progress="off")
     assert json.loads((tmp_path / "log.json").read_text()) == log and len(log["dev"]) == 1
     assert Model.load(tmp_path).name == "student"
+    halfway = Model.load(tmp_path / "halfway")
+    assert halfway.name == "student, halfway" and log["halfway_step"] == 0
+    assert halfway.fingerprint() != Model.load(tmp_path).fingerprint()
