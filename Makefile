@@ -2,6 +2,7 @@
 # make test       run every test                          make test ARGS=tests/unit/losses for some of them
 # make notebooks  run every lesson: time, memory, size    make notebooks ARGS=02_word_relation for some
 # make site       write the lessons as offline pages     make site ARGS=02 for some
+# make page       write build/page, where teacher and student run in a browser
 # make bench      measure speed and memory                make bench ARGS=word_angle for some
 # make lint       format, imports, types: what .pre-commit-config.yaml checks too
 # make lock       resolve the dependencies anew
@@ -10,7 +11,7 @@ PYTHON ?= python3
 ARGS ?=
 KDVIZ := .venv/bin/python -m kdviz.cli
 
-.PHONY: lab test notebooks site bench lint lock address course
+.PHONY: lab test notebooks site page bench lint lock address course
 
 course:
 	@$(PYTHON) .ci/prepare.py
@@ -27,6 +28,9 @@ notebooks: course
 
 site: course
 	@$(KDVIZ) run site $(ARGS)
+
+page: course
+	@$(KDVIZ) page build/page
 
 bench: course
 	@$(KDVIZ) run bench $(ARGS)

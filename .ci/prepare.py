@@ -1,7 +1,7 @@
 """Make the environment that `make` works in: .venv in this clone, locked versions, torch for the CPU.
 
     python3 .ci/prepare.py          what the course needs (the default)
-    python3 .ci/prepare.py test     also what the test suite needs: repo2docker in its own environment, a Chromium
+    python3 .ci/prepare.py test     also what the tests need: repo2docker in an environment of its own, Chromium, npm
     python3 .ci/prepare.py lock     resolve pyproject.toml anew and rewrite requirements.lock
 
 It runs before anything is installed, so it uses the standard library alone; and it lives in a dot folder because a
@@ -280,6 +280,13 @@ def chromium() -> None:
         say(f"No Chromium: the browser tests will fail. {advice}")
 
 
+def page() -> None:
+    """onnxruntime for browsers, through npm, so that tests run without a network."""
+    run = subprocess.run([python_of(VENV), "-c", "from kdviz.page.runtime import runtime; runtime()"], cwd=CLONE)
+    if run.returncode:
+        say("No onnxruntime-web: the tests of the page will fail")
+
+
 def lock() -> None:
     """Resolve pyproject.toml (with what lessons, pages, ONNX and tests need) anew and write the exact versions down."""
     import tomllib
@@ -287,7 +294,14 @@ def lock() -> None:
     create(VENV)
     project = tomllib.loads((CLONE / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["lab"], *extras["docs"], *extras["export"], *extras["dev"]]
+    wanted = [
+        *project["dependencies"],
+        *extras["lab"],
+        *extras["docs"],
+        *extras["export"],
+        *extras["page"],
+        *extras["dev"],
+    ]
     command = [
         python_of(VENV),
         "-m",
@@ -320,7 +334,7 @@ def lock() -> None:
     say(f"requirements.lock: {len(lines)} packages")
 
 
-STEPS = {"course": [course], "test": [course, repo2docker, chromium], "lock": [lock]}
+STEPS = {"course": [course], "test": [course, repo2docker, chromium, page], "lock": [lock]}
 
 
 @contextlib.contextmanager

@@ -48,6 +48,7 @@ from .methods import (
 from .models.kronecker import compress as compress
 from .models.students import build_student as build_student
 from .models.teachers import load_student as load_student, load_teacher as load_teacher
+from .page.build import save_page as save_page
 from .states import States as States, encode as encode
 from .training.distill import distill as distill
 from .training.measure import measure as measure

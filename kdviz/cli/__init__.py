@@ -18,6 +18,7 @@ COMMANDS = {
     "prefetch": ("kdviz.cli.prefetch", "download models and data sets of the hub, to work offline afterwards"),
     "distill": ("kdviz.cli.distill", "train a student from a teacher; go on where a killed run stopped"),
     "export": ("kdviz.cli.export", "take a student out: a transformers folder, or ONNX, in int8 if you like"),
+    "page": ("kdviz.cli.page", "write a page on which teacher and student run in a visitor's browser"),
     "cache ls": ("kdviz.cli.cache_ls", "list what teachers left on disk"),
     "cache rm": ("kdviz.cli.cache_rm", "delete what teachers left on disk"),
     "doctor": ("kdviz.cli.doctor", "say what is installed, cached, missing, and how to mend it"),

@@ -56,15 +56,15 @@ def export(model, folder, *, int8: bool = False, texts=None, max_length: int = 1
     ValueError
         for a model without a classifier, one that cannot be exported, and a file that does not compute what it should
     """
-    _installed(*NEEDS)
+    installed(*NEEDS)
     if "logits" not in model.fields:
         raise ValueError(f"{model.name!r} has no classifier, so nothing to export: load or build it with a task")
-    rows = [_drawn(model)]
+    rows = [drawn(model)]
     if texts is not None:
         longest = min(max_length, model.max_length)
         rows.append(encode_split(texts, model.tokenizer, longest, kind_of(model.task_kind)))
     with whole_folder(folder) as made:
-        inputs = _write(model, made / MODEL, rows[0])
+        inputs = write(model, made / MODEL)
         about = {
             "name": model.name,
             "labels": model.labels,
@@ -107,7 +107,7 @@ class Exported(Module):
 
     def __init__(self, folder):
         super().__init__()
-        _installed("onnxruntime")
+        installed("onnxruntime")
         import onnxruntime
 
         from kdviz.models.tokenizers import load_tokenizer
@@ -147,26 +147,29 @@ class Exported(Module):
         return f"{self.name} as ONNX: {size}; {said}; in {self.folder}"
 
 
-def _installed(*names: str) -> None:
+def installed(*names: str) -> None:
+    """Raise ModuleNotFoundError, with the line to install, when one of these is missing."""
     for name in names:
         if importlib.util.find_spec(name) is None:
             raise ModuleNotFoundError(f'{name} is not installed, and ONNX needs it: pip install "kdviz[export]"')
 
 
-class _Logits(nn.Module):
-    """A copy of a model, on the CPU: ids of the tokenizer, mask and types in, logits out."""
+class _Graph(nn.Module):
+    """A copy of a model, on the CPU: ids of the tokenizer, mask and types in, the fields `want` out."""
 
-    def __init__(self, model):
+    def __init__(self, model, want):
         super().__init__()
+        self.want = want
         self.network = copy.deepcopy(model.network).cpu()
         self.register_buffer("rows", None if model.rows is None else model.rows.cpu().int())
 
     def forward(self, input_ids, attention_mask, token_type_ids):
         ids = input_ids if self.rows is None else self.rows[input_ids]
-        return self.network(ids, attention_mask, token_type_ids, None, frozenset({"logits"})).logits
+        outputs = self.network(ids, attention_mask, token_type_ids, None, frozenset(self.want))
+        return tuple(getattr(outputs, name) for name in self.want)
 
 
-def _drawn(model) -> Rows:
+def drawn(model) -> Rows:
     """Short and long rows of drawn ids, or of drawn pixels."""
     if model.tokenizer is None:
         ids, lengths = model.network.brightest + 1, [model.max_length] * len(LENGTHS)
@@ -187,19 +190,22 @@ def _set_up(model, path: Path) -> None:
         rules.save(str(path))
 
 
-def _write(model, path: Path, rows: Rows) -> dict[str, str]:
-    """The model as one ONNX file, constants worked out, no word on this machine's files; returns which of `INPUTS`."""
+def write(model, path: Path, want: tuple[str, ...] = ("logits",)) -> dict[str, str]:
+    """The model as one ONNX file that gives the fields `want`, constants worked out, no word on this machine's files.
+
+    Returns which of `INPUTS` it reads. Raises ValueError for a model that cannot be exported.
+    """
     from onnxscript import optimizer
 
-    batch = rows.batch([3, 4])
+    batch = drawn(model).batch([3, 4])
     dims = {0: torch.export.Dim("batch")}
     if model.tokenizer is not None:
         dims[1] = torch.export.Dim("length", max=model.max_length)
     given = tuple(getattr(batch, name) for name in INPUTS)
     try:
         with _silence(), torch.no_grad():
-            named = {"input_names": [*INPUTS], "output_names": ["logits"], "dynamic_shapes": (dims,) * len(INPUTS)}
-            program = torch.onnx.export(_Logits(model).eval(), given, dynamo=True, verbose=False, **named)
+            named = {"input_names": [*INPUTS], "output_names": [*want], "dynamic_shapes": (dims,) * len(INPUTS)}
+            program = torch.onnx.export(_Graph(model, want).eval(), given, dynamo=True, verbose=False, **named)
             optimizer.optimize(program.model, input_size_limit=WHOLE, output_size_limit=WHOLE)
         inputs = program.model.graph.inputs
         sizes = [one.shape[axis] for one in inputs for axis in dims]
