@@ -38,7 +38,7 @@ def choices(student_logits, teacher_logits, endings: Sequence[str], right: int, 
     figure.update_xaxes(range=[0, 1])
     figure.update_yaxes(**parts.word_axis(endings, LONGEST), autorange="reversed", automargin=True)
     alt = f"Bars of {len(endings)} endings. Ending {right} is right: {'; '.join(said)}."
-    notes = (theme.shortened(beginning, 100),) if beginning else ()
+    notes = (theme.shortened(theme.visible(beginning), 100),) if beginning else ()
     return theme.finish(figure, "Which ending teacher and student choose", alt, notes, plot=max(300, 50 * len(endings)))
 
 
@@ -49,7 +49,12 @@ def values(student_values, teacher_values, names: Sequence[str] | None = None) -
     Raises ValueError when the sizes disagree or there are fewer than 2.
     """
     student, teacher = np.asarray(student_values, float), np.asarray(teacher_values, float)
-    if student.shape != teacher.shape or student.ndim != 1 or len(student) < 2 or len(names or student) != len(student):
+    if (
+        student.shape != teacher.shape
+        or student.ndim != 1
+        or len(student) < 2
+        or (names is not None and len(names) != len(student))
+    ):
         sizes = f"{student.shape}, {teacher.shape}" + ("" if names is None else f" and {len(names)} names")
         raise ValueError(f"values {sizes}: pass (N,) of both, and as many names, for 2 texts or more")
     shown = [theme.token_text(str(name), LONGEST) for name in names] if names is not None else None

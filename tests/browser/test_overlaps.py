@@ -50,6 +50,7 @@ def every() -> dict:
     ]
     beginning = "Paula did not see any beetle, and Hugo did not see any animal, so"
     made["choices"] = [lambda: kd.figures.choices([2.0, 0.0, 1.0, 0.5], [1.0, 3.0, 0.0, 0.0], endings, 3, beginning)]
+    made["values"] = [lambda: kd.figures.values(np.arange(40.0), np.sin(np.arange(40.0)), [*TEXT * 40][:40])]
     made["run.plot"] = [lambda: history_figure(history(), "CKD, relations first")]
     made["compare.plot"] = [lambda: comparison_figure(methods(), "test")]
     return made

@@ -35,10 +35,6 @@ FIGURES = {
     "attention": lambda tokens: kd.figures.attention(pair(tokens)),
     "replay": lambda tokens: kd.figures.replay(range(0, 40, 10), frames(tokens), make_states(tokens=tokens)),
     "soft_targets": lambda tokens: kd.figures.soft_targets([np.arange(12.0)], list(HOSTILE[:12]), names=["teacher"]),
-    "choices": lambda tokens: kd.figures.choices(
-        [2.0, 0.0, 1.0, 0.5], [1.0, 3.0, 0.0, 0.0], list(HOSTILE[:4]), 1, "So"
-    ),
-    "values": lambda tokens: kd.figures.values(np.arange(9.0), np.arange(9.0) ** 1.1, list(HOSTILE[:9])),
 }
 PICTURES = f"() => [...{PLOT}.querySelectorAll('.heatmaplayer image')].map(image => image.href.baseVal)"
 # event -> the pictures have changed -> the frame with them is on screen; times are collected in window.times
@@ -268,6 +264,7 @@ def named_figures(bad) -> dict[str, list[go.Figure]]:
     lines = dict.fromkeys(bad, line)
     return {
         "best_of_draws": [f.best_of_draws(lines)],
+        "choices": [f.choices(line[: len(bad[:4])], -line[: len(bad[:4])], bad[:4], 1, bad[0])],
         "schedule": [f.schedule(line, lines, title=bad[0], x_title=bad[1], y_title=bad[2])],
         "growing_teacher": [f.growing_teacher([1, 2], [0.5, 1], line, [line, line], bad[:4])],
         "logit_path": [f.logit_path(line, line, {name: np.stack([line] * 4) for name in bad}, (0, 1), bad[:4])],
@@ -307,7 +304,7 @@ def costs(names) -> pd.DataFrame:
     return pd.DataFrame({"megabytes": size, "ms_1": size, "ms_1_spread": size / 9, **known}, index=list(names))
 
 
-NO_NAMES = {"disagreement", "layer_attention"}  # take numbers alone
+NO_NAMES = {"disagreement", "layer_attention", "values"}  # take numbers alone, or show names when pointed at
 NO_FIGURES = {"save", "table", "theme"}
 
 
