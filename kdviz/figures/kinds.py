@@ -38,7 +38,7 @@ def choices(student_logits, teacher_logits, endings: Sequence[str], right: int, 
     figure.update_xaxes(range=[0, 1])
     figure.update_yaxes(**parts.word_axis(endings, LONGEST), autorange="reversed", automargin=True)
     alt = f"Bars of {len(endings)} endings. Ending {right} is right: {'; '.join(said)}."
-    notes = (theme.shortened(theme.visible(beginning), 100),) if beginning else ()
+    notes = (theme.shortened(beginning, 100),) if beginning else ()
     return theme.finish(figure, "Which ending teacher and student choose", alt, notes, plot=max(300, 50 * len(endings)))
 
 
