@@ -20,9 +20,10 @@ from kdviz.states import encode
 
 LONGEST = 128  # tokens of a text
 MOST_DRAWN = 40  # words of a picture
-PACKED = 1_000_000  # weights; a model with more is written in 12 bits
-CLOSE = 0.02, 0.001  # how far a cosine may move: in 12 bits, and in float32
+PACKED = 1_000_000  # weights; a model with more is written smaller
+CLOSE = 0.02, 0.001  # how far a cosine may move: in a smaller file, and in float32
 EXAMPLES = (
+    "the acting is wonderful but the story is terrible",
     "the plot is thin but the acting is not bad at all",
     ("the acting is bad", "the acting is not bad"),
     ("the acting is wonderful but the story is terrible", "the story is wonderful but the acting is terrible"),
@@ -42,9 +43,9 @@ def save_page(models, path, *, examples=EXAMPLES) -> Path:
     path     : folder to write, for any web server; an older page there is replaced when all files are whole
     examples : texts, or pairs of texts to compare, that visitors are offered; the page shows them without models, too
 
-    A model of more than a million weights is written in 12 bits (`kdviz.page.weights`), another one as it is. Each file
-    is run on the examples before the page takes its place: no cosine of two words may have moved by more than 0.02 (12
-    bits) or 0.001.
+    A model of more than a million weights is written in fewer bits (`kdviz.page.weights`), another one as it is. Each
+    file is run on the examples before the page takes its place: no cosine of two words may have moved by more than 0.02
+    (fewer bits) or 0.001.
 
     Raises
     ------

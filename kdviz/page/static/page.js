@@ -271,7 +271,7 @@ function begin() {
     if (data.id) return answered(data);
     if ("failed" in data) return trouble(data.why);
     if ("done" in data) {
-      if (!ready.size) say(`Loading the models: ${Math.round(data.done / 1e5) / 10} of ${Math.round(data.all / 1e5) / 10} MB`);
+      if (!ready.size && !troubles.length) say(`Loading the models: ${Math.round(data.done / 1e5) / 10} of ${Math.round(data.all / 1e5) / 10} MB`);
       return;
     }
     ready.add(data.ready);

@@ -1,4 +1,4 @@
-"""Twelve bits: a number moves by half a step at most, and an ONNX file computes what it did."""
+"""Smaller weights: a number moves by half a step at most, and an ONNX file computes what it did."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from kdviz.page import weights
 
 
 def test_a_number_moves_by_half_a_step_at_most():
-    values = np.random.default_rng(0).normal(size=(50, 30)).astype(np.float32)
+    values = np.random.default_rng(0).normal(size=(50, 32)).astype(np.float32)
     values[3] = 0
-    for axis in (0, 1):
-        high, low, scale = weights.split(values, axis)
-        assert high.dtype == np.int8 and low.dtype == np.uint8 and high.nbytes + low.nbytes == 1.5 * values.size
-        again = (16.0 * high + np.concatenate([low >> 4, low & 15], axis=1)) * scale
-        assert (np.abs(again - values) <= 0.501 * scale).all()
-        assert np.abs(again - values).max() > 0
+    high, low, scale = weights.split(values)
+    assert high.dtype == np.int8 and high.nbytes + low.nbytes == values.size * 9 / 8
+    again = (2.0 * high + np.unpackbits(low, axis=1)) * scale
+    assert (np.abs(again - values) <= 0.501 * scale).all() and np.abs(again - values).max() > 0
 
 
 def test_a_file_shrinks_and_computes_the_same(tmp_path):
@@ -43,5 +41,5 @@ def test_a_file_shrinks_and_computes_the_same(tmp_path):
     weights.pack(path)
     after = run()
     onnx.checker.check_model(onnx.load(path), full_check=True)
-    assert path.stat().st_size < 0.42 * size
-    assert 0 < np.abs(after - before).max() < 2e-3 * np.abs(before).max()
+    assert path.stat().st_size < 0.45 * size
+    assert 0 < np.abs(after - before).max() < 1e-2 * np.abs(before).max()
