@@ -254,3 +254,12 @@ def test_both_leave_for_onnx(setting, tmp_path):
     assert found.gap < 1e-5 and found.labels == task.labels
     table = kd.measure({"model": student, "file": found}, task["test"], task, repeats=1)
     assert table[task.kind.primary].nunique() == 1
+
+
+def test_a_copy_of_a_row_has_another_beginning_and_the_same_endings(choosing):
+    from kdviz.data import augment
+
+    task, _ = choosing
+    made = augment.pool(task["train"], 2)
+    for row, source in zip(made, made["source"][:]):
+        assert row["endings"] == task["train"][source]["endings"] and row["text"] != task["train"][source]["text"]
