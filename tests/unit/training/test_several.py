@@ -247,7 +247,6 @@ def test_a_choice_of_other_networks(choosing):
 
 
 def test_both_leave_for_onnx(setting, tmp_path):
-    pytest.importorskip("onnxruntime")
     task, student, _ = setting
     texts = ASKED if task.kind == MULTIPLE_CHOICE else ["the film was good", "a song"]
     found = student.export(tmp_path / "out", texts=texts)
@@ -263,3 +262,13 @@ def test_a_copy_of_a_row_has_another_beginning_and_the_same_endings(choosing):
     made = augment.pool(task["train"], 2)
     for row, source in zip(made, made["source"][:]):
         assert row["endings"] == task["train"][source]["endings"] and row["text"] != task["train"][source]["text"]
+
+
+def test_the_command_line_exports_a_choice(choosing, tmp_path, capsys):
+    from kdviz.cli import main
+
+    choosing[1].save(tmp_path / "kept")
+    choices(0).to_json(tmp_path / "rows.jsonl", orient="records", lines=True)
+    texts = ["--onnx", "--texts", str(tmp_path / "rows.jsonl")]
+    assert main(["export", str(tmp_path / "kept"), str(tmp_path / "out"), *texts]) == 0
+    assert "on 9 texts" in capsys.readouterr().out
