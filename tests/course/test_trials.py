@@ -13,6 +13,7 @@ from kdviz import cli
 from kdviz.course import results as runner, trials as module
 from kdviz.course.results import Results, work
 from kdviz.course.trials import Trial, check, declare, trials
+from kdviz.paths import data_dir
 
 BLOCK = {
     "tasks": ["reviews"],
@@ -221,6 +222,22 @@ def test_what_the_readme_says_of_the_trial():
     assert found.loc["labels only", "mean"] < -0.2
     assert found.loc["MiniLM", "verdict"] == "the opposite is seen"
     assert found.loc["MiniLM, then KD", "mean"] > 0
+
+
+def test_what_the_readme_says_of_texts_that_people_wrote():
+    rows = kd.recorded("scratch", "tweets", 0.05)
+    found = kd.compare(rows, paired="KD", primary="CKD", margin=0.01).table.set_index("method")
+    assert round(100 * found.loc["CKD", "mean"], 1) == -0.5 and found.loc["CKD", "verdict"] == "the opposite is seen"
+    assert round(100 * found.loc["CKD word relation", "mean"], 1) == 0.6
+    assert {found.loc[name, "verdict"] for name in ("CKD word relation", "KD, hard answers")} == {"too noisy to tell"}
+    assert found.loc["CKD layer relation", "verdict"] == "too noisy to tell"
+    for name in ("PKD", "TinyBERT"):
+        assert round(100 * found.loc[name, "mean"]) == -3 and found.loc[name, "verdict"] == "the opposite is seen"
+    assert round(100 * found.loc["KD, hard answers", "mean"], 1) == -0.8
+    words = kd.compare(rows, paired="CKD").table.set_index("method").loc["CKD word relation"]
+    assert words["low"] > 0, "words alone do better than both"
+    teacher = json.loads((data_dir() / "teachers" / "tweets" / "log.json").read_text(encoding="utf-8"))["test"]
+    assert 4 < 100 * (teacher - rows[rows["method"] == "KD"]["test"].mean()) < 5
 
 
 def test_what_the_readme_says_of_the_controls():
