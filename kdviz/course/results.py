@@ -325,6 +325,16 @@ def recorded(table: str, task: str, labels: float = 1.0, methods: Iterable[str] 
     return pd.concat([groups.get_group(name) for name in chosen], ignore_index=True)
 
 
+def chosen(table: str, task: str, labels: float = 1.0) -> dict[str, tuple]:
+    """Of each method of a block of fair trials, a new one with its best draw, and the settings of its runs.
+
+    Lessons train with them live. Raises ValueError as `recorded` does.
+    """
+    first = recorded(table, task, labels).groupby("method", sort=False).first()
+    made = first[["drawn_made_by", "drawn_settings"]].map(json.loads)
+    return {name: (_build(by), how) for name, by, how in made.itertuples()}
+
+
 def run_many(chosen: list[Experiment], results: Results, again: bool = False, workers: int = 2, say=print) -> int:
     """Run what is not finished, in `workers` processes of one thread each; returns how many failed."""
     make_folder(results.folder / "rows")

@@ -189,10 +189,10 @@ def test_rkd_distances_give_the_packages_loss():
     ("new", "better", "verdict"),
     [
         ([0.60, 0.61, 0.62], "higher", "seen here"),
-        ([0.60, 0.61, 0.62], "lower", "not seen here"),
-        ([0.40, 0.41, 0.42], "higher", "not seen here"),
+        ([0.60, 0.61, 0.62], "lower", "the opposite is seen"),
+        ([0.40, 0.41, 0.42], "higher", "the opposite is seen"),
         ([0.40, 0.41, 0.42], "lower", "seen here"),
-        ([0.50, 0.51, 0.52], "higher", "not seen here"),
+        ([0.50, 0.51, 0.52], "higher", "no difference of more than 0"),
         ([0.40, 0.51, 0.72], "higher", "too noisy to tell"),
         ([0.40, 0.51, 0.72], "lower", "too noisy to tell"),
     ],
@@ -200,6 +200,14 @@ def test_rkd_distances_give_the_packages_loss():
 def test_a_claim_is_judged_by_its_interval(new, better, verdict, capsys):
     assert check.claim("new beats old", {"new": new, "old": [0.50, 0.51, 0.52]}, "new", "old", better=better) == verdict
     assert f"Verdict: {verdict}." in capsys.readouterr().out
+
+
+def test_a_margin_tells_no_difference_from_too_little_known():
+    scores = {"old": [0.50, 0.51, 0.52, 0.53], "new": [0.503, 0.507, 0.521, 0.529]}
+    wanted = {0.0: "too noisy to tell", 0.004: "too noisy to tell", 0.01: "no difference of more than 0.01"}
+    assert {margin: check.claim("", scores, "new", "old", margin=margin) for margin in wanted} == wanted
+    scores["new"] = [0.505, 0.515, 0.524, 0.536]
+    assert check.claim("", scores, "new", "old", margin=0.1) == "seen here", "a difference that is seen stays one"
 
 
 def test_the_interval_is_students():
@@ -234,7 +242,7 @@ def test_claims_about_recorded_rows_agree_with_claims_about_runs(capsys):
     told = capsys.readouterr().out
     assert told.startswith("made, 5% of the labels, 3 seeds, test:")
     assert "new 0.610 ± 0.025, old 0.510 ± 0.025, difference +0.100 ± 0.043" in told
-    assert check.claims(rows, wanted, "traps")["new helps"] == "not seen here"
+    assert check.claims(rows, wanted, "traps")["new helps"] == "the opposite is seen"
     with pytest.raises(ValueError, match="no none in these rows, which hold old, new, odd"):
         check.claims(rows, {"?": ("none", "old")})
     with pytest.raises(ValueError, match="no split 'abroad'"):

@@ -251,6 +251,41 @@ def test_what_the_readme_says_of_the_controls():
         assert under_ckd.loc[name, "verdict"] == "the opposite is seen"
 
 
+PRIMARY = {  # docs/trials.md, "What they say so far": block, task -> difference in points, half its interval, verdict
+    ("scratch", "entail"): (10.9, 1.8, "seen here"),
+    ("scratch", "tweets"): (-0.5, 0.4, "the opposite is seen"),
+    ("controls", "entail"): (-5.7, 4.3, "the opposite is seen"),
+    ("annealing", "digits"): (0.4, 0.6, "too noisy to tell"),
+    ("continuation", "digits"): (-2.4, 1.1, "the opposite is seen"),
+    ("path", "digits"): (-2.3, 2.3, "the opposite is seen"),
+}
+
+
+@pytest.mark.parametrize(("block", "task"), PRIMARY)
+def test_the_guide_tells_each_primary_comparison_as_it_was_recorded(block, task):
+    about = module.plan()["blocks"][block]
+    first, (labels,) = about["primary"], about["labels"]
+    rows = kd.recorded(block, task, labels)
+    if "of" in first:
+        rows = pd.concat([kd.recorded(first["of"], task, labels), rows])
+    found = kd.compare(rows, paired=first["baseline"], primary=first["method"], margin=first["margin"]).table
+    row = found.set_index("method").loc[first["method"]]
+    mean, half, verdict = PRIMARY[block, task]
+    assert (round(100 * row["mean"], 1), round(50 * (row["high"] - row["low"]), 1)) == (mean, half)
+    assert row["verdict"] == verdict
+    text = (data_dir().parent / "docs" / "trials.md").read_text(encoding="utf-8")
+    assert f"{mean:+.1f} ± {half}" in text
+
+
+def test_a_lesson_trains_with_the_draw_that_the_trial_chose():
+    made = runner.chosen("annealing", "digits", 0.1)
+    assert list(made) == module.plan()["blocks"]["annealing"]["methods"]
+    method, settings = made["MSE-KD"]
+    assert method == kd.AnnealingKD(tau_max=1) and settings["epochs"] == 30 and settings["lr"] == 0.0129
+    (path, _), *_ = runner.chosen("path", "digits", 0.1).values()
+    assert len(path.checkpoints) == 4
+
+
 def test_recorded_trials_are_whole():
     results = Results()
     for block in module.plan()["blocks"]:

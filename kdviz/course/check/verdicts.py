@@ -9,8 +9,6 @@ from statistics import fmean
 
 from kdviz import analysis
 
-VERDICTS = ("seen here", "not seen here", "too noisy to tell")
-
 
 @dataclass(frozen=True)
 class Interval:
@@ -37,16 +35,20 @@ def interval(values: Sequence[float]) -> Interval:
     return Interval(fmean(values), analysis.half_width(values))
 
 
-def claim(text: str, scores: Mapping[str, Sequence[float]], new: str, old: str, *, better: str = "higher") -> str:
+def claim(
+    text: str, scores: Mapping[str, Sequence[float]], new: str, old: str, *, better: str = "higher", margin: float = 0.0
+) -> str:
     """Print what this run says about a claim "`new` is better than `old`", and return the verdict.
 
     scores : name of a method -> one score per seed, the same seeds in the same order
     better : "higher" for accuracy, "lower" for a distance
+    margin : the largest difference that would not matter, chosen before the runs
     The runs are compared pair by pair, seed by seed. The claim is *seen here* when the whole 95 % interval of the
-    difference lies on the claim's side of 0, *not seen here* when it lies on the other side (or is exactly 0), and
-    *too noisy to tell* when it covers 0.
+    difference lies on the claim's side of 0, and *the opposite is seen* when it lies on the other side. Where it covers
+    0, there is *no difference of more than* the margin when the whole interval lies within it; else it is *too noisy
+    to tell*.
     """
-    gain, verdict = _judge(scores, new, old, better)
+    gain, verdict = _judge(scores, new, old, better, margin)
     width = max(len(new), len(old), len("difference"))
     print(f"Claim: {text}")
     for name in (new, old):
@@ -56,12 +58,13 @@ def claim(text: str, scores: Mapping[str, Sequence[float]], new: str, old: str, 
     return verdict
 
 
-def claims(rows, wanted: Mapping[str, tuple[str, str]], split: str = "test") -> dict[str, str]:
+def claims(rows, wanted: Mapping[str, tuple[str, str]], split: str = "test", margin: float = 0.0) -> dict[str, str]:
     """Print what recorded rows say about several claims, and return the verdict of each.
 
     rows   : table of one task as from `kd.recorded`, a row for each method and seed
     wanted : text of the claim -> (new, old), names of the two methods
     split  : whose scores are compared; higher is better
+    margin : as in `claim`
     Raises ValueError for a method or a split that the rows do not hold, and for two methods with different seeds.
     """
     if split not in rows:
@@ -78,13 +81,13 @@ def claims(rows, wanted: Mapping[str, tuple[str, str]], split: str = "test") -> 
         own, others = (list(seeds[name].index) for name in (new, old))
         if own != others:
             raise ValueError(f"{new} has the seeds {own}, {old} {others}: pairs need the same")
-        gain, verdicts[text] = _judge(scores, new, old, "higher")
+        gain, verdicts[text] = _judge(scores, new, old, "higher", margin)
         print(f"  {text}: {verdicts[text]}")
         print(f"      {new} {interval(scores[new])}, {old} {interval(scores[old])}, difference {gain}")
     return verdicts
 
 
-def _judge(scores, new: str, old: str, better: str) -> tuple[str, str]:
+def _judge(scores, new: str, old: str, better: str, margin: float) -> tuple[str, str]:
     """The paired difference with its sign and interval, and the verdict."""
     if better not in ("higher", "lower"):
         raise ValueError(f'better={better!r}: choose "higher" or "lower"')
@@ -94,5 +97,8 @@ def _judge(scores, new: str, old: str, better: str) -> tuple[str, str]:
     low, high = (gain.mean - gain.half, gain.mean + gain.half)
     if better == "lower":
         low, high = -high, -low
-    verdict = VERDICTS[0] if low > 0 else VERDICTS[1] if high <= 0 else VERDICTS[2]
+    if low > 0 or high < 0:
+        verdict = analysis.SEEN if low > 0 else analysis.OPPOSITE
+    else:
+        verdict = analysis.EQUAL.format(margin) if max(-low, high) <= margin else analysis.NOISY
     return f"{'' if gain.mean < 0 else '+'}{gain}", verdict
