@@ -1,2 +1,3 @@
 from . import check as check
-from .results import recorded as recorded
+from .digits import teacher_path as teacher_path
+from .results import chosen as chosen, recorded as recorded
