@@ -131,15 +131,15 @@ def _write(model, number: int, teacher, folder: Path, pairs) -> dict:
     onnx.write(model, draft, ("logits", "hidden"))
     plain, count = draft.stat().st_size, sum(one.numel() for one in model.parameters())
     packed = count > PACKED
-    if packed:
-        weights.pack(draft)
-    gap = _gap(model, draft, [text for pair in pairs for text in pair])
+    file = draft.rename(folder / f"model-{number}-{file_sha256(draft)[:8]}.onnx")
+    external = weights.pack(file) if packed else None
+    gap = _gap(model, file, [text for pair in pairs for text in pair])
     if not gap <= CLOSE[not packed]:
         raise ValueError(f"a cosine of {model.name!r} moved by {gap:.2g} in its file, more than {CLOSE[not packed]}")
-    file = draft.rename(folder / f"model-{number}-{file_sha256(draft)[:8]}.onnx")
     return {
         "name": model.name,
         "file": file.name,
+        "external": external,
         "weights": count,
         "plain": plain,
         "layers": model.layers,

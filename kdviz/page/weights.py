@@ -9,8 +9,10 @@ LEVELS = 255  # of 9 bits, on either side of 0
 BITS = 8  # lowest bits that share a byte
 
 
-def pack(path) -> None:
+def pack(path) -> str:
     """Rewrite an ONNX file with smaller matrices; what runs it needs nothing but ONNX's plain operators.
+
+    They go into a file beside it, which is returned by name: a browser holds them once less than inside of the graph.
 
     Matrices are float16; they become float32 once, when the file is opened. Of a word table, half of a small model,
     every row has a scale: its largest weight is 255. Upper 8 bits and lowest bits (eight in a byte) are put together
@@ -57,7 +59,9 @@ def pack(path) -> None:
         nodes[place : place + table] = made
     del graph.node[:]
     graph.node.extend(nodes)
-    onnx.save(model, path)
+    beside = path.with_suffix(".weights").name
+    onnx.save(model, path, save_as_external_data=True, location=beside, size_threshold=SMALL)
+    return beside
 
 
 def _places() -> np.ndarray:

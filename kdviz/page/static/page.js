@@ -89,7 +89,8 @@ function sayMeasured() {
   const middle = (times) => [...times].sort((a, b) => a - b)[times.length >> 1];
   const size = (bytes) => (bytes / 1e6).toFixed(1);
   const lines = [0, chosen.stage].map((number) => {
-    const { name, file, weights, plain } = models[number], bytes = KDVIZ.sizes[file][0];
+    const { name, file, external, weights, plain } = models[number];
+    const bytes = KDVIZ.sizes[file][0] + (external ? KDVIZ.sizes[external][0] : 0);
     const before = plain > 1.1 * bytes ? ` (${size(plain)} in float32)` : "";
     const ms = spent[number].length ? `, ${middle(spent[number]).toFixed(1)} ms a sentence` : "";
     return `${number ? "student" : "teacher"} ${name}: ${size(bytes)} MB${before}, ${(weights / 1e6).toFixed(1)} M weights${ms}`;
@@ -281,7 +282,7 @@ function begin() {
   };
   const { version, sizes, longest, drawn } = KDVIZ;
   const order = [students.at(-1), 0, ...students.slice(0, -1)];
-  worker.postMessage({ about: { version, sizes, longest, drawn, models: models.map(({ file, known }) => ({ file, known })) }, order });
+  worker.postMessage({ about: { version, sizes, longest, drawn, models: models.map(({ file, external, known }) => ({ file, external, known })) }, order });
   if (navigator.serviceWorker) navigator.serviceWorker.register("service.js").catch(() => {}); // the page works without
 }
 

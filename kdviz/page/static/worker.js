@@ -49,8 +49,10 @@ async function load(order) {
   ort.env.wasm.wasmBinary = (await bytes("ort.wasm")).buffer;
   for (const number of order) {
     try {
-      const data = await bytes(about.models[number].file, (done, all) => postMessage({ number, done, all }));
-      const session = await ort.InferenceSession.create(data, { executionProviders: ["wasm"] });
+      const { file, external } = about.models[number], told = (done, all) => postMessage({ number, done, all });
+      const externalData = external ? [{ path: external, data: await bytes(external, told) }] : [];
+      const options = { executionProviders: ["wasm"], externalData };
+      const session = await ort.InferenceSession.create(await bytes(file, told), options);
       await run(session, [0, 0]); // the first run takes longer
       sessions[number] = session;
       postMessage({ ready: number });
