@@ -22,7 +22,8 @@ class States:
     mask       : (B, n) bool, True for real tokens
     hidden     : (B, L+1, n, d) float32; index 0 is the embedding output
     attentions : (B, L, heads, n, n) or None when they were not asked for
-    logits     : (B, C) or None when the model has no classifier, or chooses among several texts
+    logits     : (B, C) or None when the model has no classifier, or chooses among several texts; of question answering
+                 (B, n, 2), start and end
     labels     : the C class names
     notes      : what a reader must know, such as a text that was cut
     layer_map  : (the teacher's layers, the student's layers) that the student's training compared, or None
@@ -58,7 +59,11 @@ class States:
             mask=self.mask[one, real],
             hidden=self.hidden[one, :, real],
             attentions=None if self.attentions is None else self.attentions[one, ..., real, :][..., real],
-            logits=None if self.logits is None else self.logits[one],
+            logits=self.logits
+            if self.logits is None
+            else self.logits[one, real]
+            if self.logits.ndim == 3
+            else self.logits[one],
         )
 
 
@@ -95,7 +100,7 @@ def encode(models, texts, *, attentions: bool = False, max_length: int = 128):
                 "tokens, so their words cannot be compared one by one. Encode them separately, or build the student "
                 "with tokenizer=teacher.tokenizer"
             )
-    firsts, seconds = _pairs(texts)
+    firsts, seconds = checked(texts)
     limit = min(max_length, *(model.max_length for model in chosen))
     batch, tokens, notes = _tokenize(chosen[0].tokenizer, firsts, seconds, limit)
     shown = firsts if seconds is None else [f"{a} [SEP] {b}" for a, b in zip(firsts, seconds)]
@@ -103,7 +108,7 @@ def encode(models, texts, *, attentions: bool = False, max_length: int = 128):
     return results if many else results[0]
 
 
-def _pairs(texts) -> tuple[list[str], list[str] | None]:
+def checked(texts) -> tuple[list[str], list[str] | None]:
     """First and second texts (None when there are none), each checked."""
     items = texts if isinstance(texts, list) else [texts]
     if not items:
@@ -149,6 +154,9 @@ def _run(model, batch, texts, tokens, notes, attentions) -> States:
     want = {"hidden"} | ({"attentions"} if attentions else set()) | answers
     names = ("input_ids", "attention_mask", "token_type_ids")
     given = {name: batch[name].to(model.device) for name in names if name in batch}
+    if model.task_kind == "question-answering" and not given.get("token_type_ids", batch["input_ids"][:0]).any():
+        sides = [batch.sequence_ids(row) for row in range(len(texts))]  # which of two texts, where types do not tell
+        given["token_type_ids"] = torch.tensor([[int(side == 1) for side in row] for row in sides]).to(model.device)
     training, parts = model.training, []
     model.eval()
     try:

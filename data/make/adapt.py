@@ -45,7 +45,8 @@ def adapt(name: str, *, epochs: int, seed: int, trajectory: bool, out: Path | No
     rows = encoded(task, "train")
     torch.manual_seed(seed)
     with quiet():
-        adapted = with_low_rank(classifier(verified_folder(), task), settings, whole=["pooler", "classifier"])
+        whole = ["qa_outputs"] if task.kind.tokens else ["pooler", "classifier"]
+        adapted = with_low_rank(classifier(verified_folder(), task), settings, whole=whole)
     network = Transformer(adapted.base_model.model)
     about = {"labels": task.labels, "task_kind": task.kind.name}
     model = Model(network, load_tokenizer(), name="minilm", role="teacher", **about)

@@ -44,6 +44,7 @@ class Rows:
     choices : K, texts of a row: 1, or the number of its endings
     input_ids, token_type_ids : list of N·K integer arrays (n,), one per text, row by row
     labels : (N, …) as the task's kind has them
+    about : of question answering the `Window` of each row, else empty
     lengths, text_lengths : (N,) and (N·K,) numbers of tokens, of a row those of its longest text
     """
 
@@ -52,6 +53,7 @@ class Rows:
         self.pad_id = getattr(tokenizer, "pad_token_id", None) or 0
         self.input_ids: list[np.ndarray] = []
         self.token_type_ids: list[np.ndarray] = []
+        self.about: list = []
         self.labels, self.text_lengths = kind.unlabelled(0), np.zeros(0, np.int64)
 
     def __len__(self) -> int:
@@ -68,9 +70,16 @@ class Rows:
     def add(self, dataset) -> range:
         """Append a dataset's rows (columns text[, text_b or endings][, label], or input_ids); returns their numbers."""
         names, start = dataset.column_names, len(self)
-        if "input_ids" in names:
+        if self.kind.tokens:
+            ids, types, labels, about = self.kind.encode(dataset, self.tokenizer, self.max_length)
+            self.about += about
+        elif "input_ids" in names:
             ids = list(dataset.with_format("numpy")["input_ids"][:])  # in their own type: the pixels of images are many
             types = [np.broadcast_to(np.zeros((), row.dtype), row.shape) for row in ids]  # zeros that take no memory
+            labels, about = (
+                dataset["label"][:] if "label" in names else self.kind.unlabelled(len(ids)),
+                [None] * len(ids),
+            )
         else:
             texts, pairs = dataset["text"][:], dataset["text_b"][:] if "text_b" in names else None
             if "endings" in names:
@@ -87,7 +96,9 @@ class Rows:
         self.input_ids += ids
         self.token_type_ids += types
         unlabelled = self.kind.unlabelled(len(self) - start, self.labels.shape[1:] if start else ())
-        labels = np.asarray(dataset["label"][:] if "label" in names else unlabelled, self.labels.dtype)
+        if not self.kind.tokens:
+            labels = dataset["label"][:] if "label" in names else unlabelled
+        labels = np.asarray(labels, self.labels.dtype)
         self.labels = np.concatenate([self.labels, labels]) if start else labels
         self.text_lengths = np.concatenate([self.text_lengths, np.array([len(row) for row in ids], np.int64)])
         return range(start, len(self))

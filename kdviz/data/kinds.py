@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from kdviz.data import questions
 from kdviz.losses import logits as losses
 from kdviz.losses.logits import UNLABELLED
 
@@ -26,6 +27,7 @@ class Kind(ABC):
     problem : what transformers calls it in a config (problem_type); None where it finds out by itself
     head    : of transformers' classes for it, AutoModelFor<head>
     named   : whether outputs go by names, which a model and a task must share
+    tokens  : whether the logits of a row are (n, C), some for each token
     """
 
     name: str = ""
@@ -34,6 +36,7 @@ class Kind(ABC):
     problem: str | None = None
     head: str = "SequenceClassification"
     named: bool = False
+    tokens: bool = False
 
     def __eq__(self, other) -> bool:
         """Two of one class are one kind: a task may be copied, or come from another process."""
@@ -62,6 +65,10 @@ class Kind(ABC):
     def known(self, labels):
         """(N,) truth values: which rows have a label. labels : an array or a tensor, rows first."""
 
+    def inside(self, logits, input_ids, attention_mask, token_type_ids, tokenizer):
+        """The logits of a network, without those that can be no answer."""
+        return logits
+
     @abstractmethod
     def strata(self, labels) -> np.ndarray:
         """(N,) small integers by which rows are drawn, so that a part has what the whole has."""
@@ -74,6 +81,10 @@ class Kind(ABC):
     def soft(self, student_logits, teacher_logits, temperature=1.0, *, reduction="mean"):
         """The loss with the teacher's answers; no gradient to the teacher."""
 
+    def squared(self, student_logits, teacher_logits, *, reduction="mean"):
+        """Mean squared distance of the logits themselves, for methods that soften nothing."""
+        return losses.mse(student_logits, teacher_logits, reduction=reduction)
+
     @abstractmethod
     def answers(self, logits) -> torch.Tensor:
         """(N,) what the model says: class numbers, or values."""
@@ -85,6 +96,24 @@ class Kind(ABC):
     @abstractmethod
     def scores(self, logits, labels) -> dict[str, float]:
         """Scores of labelled rows, the primary one first, "loss" (mean of `hard`) among them."""
+
+    # What is asked of a whole split, where an answer may need more than one row. rows : `kdviz.data.batches.Rows`
+    def judged(self, logits, rows, threshold: float = 0.0) -> dict[str, float]:
+        """`scores` of all labelled rows."""
+        known = torch.from_numpy(self.known(rows.labels))
+        return self.scores(logits[known], torch.from_numpy(rows.labels)[known])
+
+    def counted(self, rows) -> int:
+        """How many answers `judged` looks at."""
+        return int(self.known(rows.labels).sum())
+
+    def given(self, logits, rows, threshold: float = 0.0) -> torch.Tensor:
+        """`answers` to all rows, for a run to keep."""
+        return self.answers(logits)
+
+    def threshold(self, logits, rows) -> float:
+        """What is best chosen on dev once training has ended; models keep it and hand it to `judged` and `given`."""
+        return 0.0
 
 
 class Classification(Kind):
@@ -249,13 +278,103 @@ class MultipleChoice(Classification):
         return logits.reshape(-1, len(labels))
 
 
-CLASSIFICATION, REGRESSION, MULTI_LABEL, MULTIPLE_CHOICE = (
+class QuestionAnswering(Kind):
+    """A span of a context, or none (SQuAD 1.1 and 2.0); see `kdviz.data.questions`. Exact match and F1 of words.
+
+    Logits are (B, n, 2), of a start and an end at each token, far below 0 outside of the context. A row is a window of
+    a context, its label (N, 2) tokens; the scores are of questions, over all of their windows. In a table the label is
+    (N, 2) characters of the context. (0, 0) is "no answer" in both, -100 no label.
+    """
+
+    name, primary, head, tokens = "question-answering", "f1", "QuestionAnswering", True
+    spread: str | None = "share"  # the F1 of a question lies between 0 and 1: no mean varies more than a share
+
+    def outputs(self, labels):
+        return questions.SPAN
+
+    def unlabelled(self, rows, shape=()):
+        return np.full((rows, 2), UNLABELLED)
+
+    def known(self, labels):
+        return labels[..., 0] != UNLABELLED
+
+    def encode(self, dataset, tokenizer, max_length: int) -> tuple[list, list, np.ndarray, list]:
+        """Ids and types of every window, its labels, and the `Window`s."""
+        names, count = dataset.column_names, len(dataset)
+        spans = np.asarray(dataset["label"][:] if "label" in names else self.unlabelled(count))
+        right = dataset["answers"][:] if "answers" in names else [()] * count
+        rows = zip(dataset["text"][:], dataset["text_b"][:], self.known(spans), right)
+        asked = [questions.Question(*texts, tuple(some) if known else None) for *texts, known, some in rows]
+        return questions.windows(tokenizer, asked, spans, max_length)
+
+    def inside(self, logits, input_ids, attention_mask, token_type_ids, tokenizer):
+        return questions.inside(logits, input_ids, attention_mask, token_type_ids, tokenizer)
+
+    def strata(self, labels):
+        return (np.asarray(labels)[:, 1] > 0).astype(int)  # with an answer, or without
+
+    def hard(self, logits, labels, *, reduction="mean"):
+        ends = (losses.cross_entropy(logits[..., end], labels[:, end], reduction=reduction) for end in (0, 1))
+        return sum(ends) / 2
+
+    @staticmethod
+    def _apart(student_logits, teacher_logits):
+        """Both as (B, 2, n), and the tokens that count, (B, 2, n): those inside of the context and the first."""
+        student, teacher = student_logits.transpose(1, 2), teacher_logits.transpose(1, 2)
+        return student, teacher, student > questions.AWAY / 2
+
+    def soft(self, student_logits, teacher_logits, temperature=1.0, *, reduction="mean"):
+        student, teacher, mask = self._apart(student_logits, teacher_logits)
+        rows = losses.soft_kl(student, teacher, temperature, mask, reduction=reduction)
+        return rows if reduction == "mean" else rows.mean(-1)
+
+    def squared(self, student_logits, teacher_logits, *, reduction="mean"):
+        student, teacher, mask = self._apart(student_logits, teacher_logits)
+        rows = losses.mse(*(torch.where(mask, x, 0) for x in (student, teacher)), reduction="none") * mask.shape[-1]
+        rows = (rows / mask.sum(-1).clamp(min=1)).mean(-1)
+        return rows.mean() if reduction == "mean" else rows
+
+    def answers(self, logits):
+        return questions.best_spans(logits)[1]
+
+    def said(self, logits, labels):
+        shares = logits.double().softmax(1).numpy()
+        return {f"p({label})": shares[..., place] for place, label in enumerate(labels)}
+
+    def scores(self, logits, labels):
+        return {"loss": float(self.hard(logits, labels))}
+
+    def judged(self, logits, rows, threshold=0.0):
+        labelled = self._labelled(rows)
+        logits, labels = logits[labelled], torch.from_numpy(rows.labels[labelled])
+        found = questions.answers(logits, [rows.about[row] for row in labelled])
+        f1, exact = questions.measured(found.texts(threshold), found.questions)
+        return {"f1": float(f1.mean()), "exact": float(exact.mean())} | self.scores(logits, labels)
+
+    def counted(self, rows):
+        return len({id(rows.about[row].question) for row in self._labelled(rows)})
+
+    def given(self, logits, rows, threshold=0.0):
+        return torch.from_numpy(questions.answers(logits, rows.about).chosen(threshold))
+
+    def threshold(self, logits, rows):
+        labelled = self._labelled(rows)
+        return questions.threshold(questions.answers(logits[labelled], [rows.about[row] for row in labelled]))
+
+    def _labelled(self, rows) -> np.ndarray:
+        return np.flatnonzero(self.known(rows.labels))
+
+
+CLASSIFICATION, REGRESSION, MULTI_LABEL, MULTIPLE_CHOICE, QUESTION_ANSWERING = (
     Classification(),
     Regression(),
     MultiLabel(),
     MultipleChoice(),
+    QuestionAnswering(),
 )
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (CLASSIFICATION, REGRESSION, MULTI_LABEL, MULTIPLE_CHOICE)}
+KINDS: dict[str, Kind] = {
+    kind.name: kind for kind in (CLASSIFICATION, REGRESSION, MULTI_LABEL, MULTIPLE_CHOICE, QUESTION_ANSWERING)
+}
 
 
 def kind_of(name: str) -> Kind:

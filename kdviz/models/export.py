@@ -16,6 +16,7 @@ from kdviz.hub import quiet
 def save_pretrained(model, folder) -> Path:
     """Write a Model's config.json, model.safetensors and tokenizer as transformers does; returns the folder.
 
+    ``AutoModelForQuestionAnswering.from_pretrained(folder)`` gives a model's logits inside of the context.
     ``AutoModelForSequenceClassification.from_pretrained(folder)`` and ``pipeline("text-classification", folder)`` give
     the probabilities that `model` gives; of multiple choice ``AutoModelForMultipleChoice``, which reads (B, K, n), or
     where a family has none the sequence classifier, one logit for each text. The tokenizer stays whole, since a word
@@ -34,6 +35,8 @@ def save_pretrained(model, folder) -> Path:
         table = encoder.get_input_embeddings().weight.detach()[model.rows.cpu()]
         encoder.set_input_embeddings(nn.Embedding.from_pretrained(table, padding_idx=tokenizer.pad_token_id))
         encoder.config.vocab_size, encoder.config.pad_token_id = len(table), tokenizer.pad_token_id
+    if model.threshold:
+        encoder.config.null_threshold = model.threshold  # transformers has no name for it; `kd.load_teacher` reads it
     if model.labels:
         kind = kind_of(model.task_kind)
         encoder.config.id2label = dict(enumerate(kind.outputs(model.labels)))

@@ -125,8 +125,8 @@ def compress(model: Model, factor: int | Factors = 8, *, rank: int = 1, start: s
         network = KroneckerTransformer(copy.deepcopy(encoder), factors, start)
     before, after = (sum(p.numel() for p in one.parameters()) for one in (model, network))
     note = f"Kronecker products: {after:,} of {before:,} weights ({before / after:.1f} times fewer)"
-    about = {"labels": model.labels, "vocabulary": model.vocabulary, "notes": (*model.notes, note)}
-    about["task_kind"] = model.task_kind
+    about = {name: getattr(model, name) for name in ("labels", "vocabulary", "task_kind", "threshold")}
+    about["notes"] = (*model.notes, note)
     return Model(network, model.tokenizer, name="student", role="student", **about).eval().requires_grad_(True)
 
 

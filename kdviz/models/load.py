@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig
 
-from kdviz.data.kinds import CLASSIFICATION, KINDS, MULTIPLE_CHOICE
+from kdviz.data.kinds import CLASSIFICATION, KINDS, MULTIPLE_CHOICE, QUESTION_ANSWERING
 from kdviz.disk import words
 from kdviz.hub import quiet
 from kdviz.models.model import Model
@@ -42,12 +42,16 @@ def load_folder(folder: Path, name: str, task=None) -> Model:
     config, outputs = network.config, None if task is None else task.kind.outputs(task.labels)
     chooses = type(network).__name__.endswith("For" + MULTIPLE_CHOICE.head)  # has one output, whatever its config says
     names = ONE_OUTPUT if chooses else tuple(str(config.id2label[i]) for i in sorted(config.id2label))
-    own = () if lost else names
+    spans = type(network).__name__.endswith("For" + QUESTION_ANSWERING.head)
+    own = () if lost else QUESTION_ANSWERING.outputs(()) if spans and len(names) == 2 else names
     fits = own and (task is None or len(own) == len(outputs))
-    kind, wanted = _kind(config, own), None if task is None else task.kind.name
+    kind = QUESTION_ANSWERING.name if spans else _kind(config, own)
+    wanted = None if task is None else task.kind.name
     if problem := fits and (
         "kdviz knows regression with one output"
         if kind == "regression" and len(own) > 1
+        else "kdviz knows questions with two, of a start and an end"
+        if spans and len(own) != len(QUESTION_ANSWERING.outputs(()))
         else "it answers about the endings of a task, so load it with that task"
         if task is None and kind == MULTIPLE_CHOICE.name
         else f"the task {task.name!r} asks for {wanted}"
@@ -75,6 +79,7 @@ def load_folder(folder: Path, name: str, task=None) -> Model:
         network, *_ = _load((None,), folder)
     labels, kind = (own, kind if own else "classification") if task is None else (task.labels, task.kind.name)
     about = {"name": name, "role": "teacher", "labels": labels, "task_kind": kind}
+    about["threshold"] = getattr(config, "null_threshold", 0.0) if spans else 0.0  # written by `save_pretrained`
     return tried(network, load_tokenizer(folder), **about)
 
 

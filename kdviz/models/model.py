@@ -38,6 +38,7 @@ class Model(Module):
     notes : facts a reader should see, such as how much of the vocabulary was kept
     layer_map : (the teacher's layers, this student's layers) that its training compared, or None
     task_kind : name of the kind of task that its answers are for (`kdviz.data.kinds`)
+    threshold : of question answering: by how much "no answer" must be above the best span to be the answer
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class Model(Module):
         notes=(),
         layer_map=None,
         task_kind="classification",
+        threshold=0.0,
     ):
         super().__init__()
         self.network, self.tokenizer = network, tokenizer
         self.name, self.role = name, role
         self.labels, self.notes = tuple(labels), tuple(notes)
         self.layer_map, self.task_kind = layer_map and tuple(map(tuple, layer_map)), task_kind
+        self.threshold = threshold
         self.layers, self.width, self.heads = network.layers, network.width, network.heads  # L, d, and h or None
         self.fields, self.max_length = network.fields, network.max_length
         self.vocabulary = None if vocabulary is None else tuple(int(i) for i in vocabulary)
@@ -109,11 +112,11 @@ class Model(Module):
                 raise ValueError(f"one_hot is over {one_hot.shape[2]} tokens, {source} {len(words)}")
             table = self.network.embedding.weight[words if self.rows is None else self.rows[words]]
             vectors, input_ids = one_hot.to(table.dtype) @ table, None
-        elif self.rows is not None:
-            input_ids = self.rows[input_ids]
-        outputs = self.network(input_ids, attention_mask, token_type_ids, vectors, want)
+        read = self.rows[input_ids] if vectors is None and self.rows is not None else input_ids
+        outputs = self.network(read, attention_mask, token_type_ids, vectors, want)
         if outputs.logits is not None:
-            outputs.logits = kind_of(self.task_kind).shaped(outputs.logits, self.labels)
+            kind, about = kind_of(self.task_kind), (input_ids, attention_mask, token_type_ids, self.tokenizer)
+            outputs.logits = kind.inside(kind.shaped(outputs.logits, self.labels), *about)
         return outputs
 
     def _refusal(self, want) -> str:
@@ -137,10 +140,12 @@ class Model(Module):
     def predict(self, texts, max_length: int = 128):
         """What the model answers: a DataFrame with a row a text, its "text", "label" and "p(class)" of every class.
 
-        Of another kind of task its "text" and what the kind says (`kdviz.data.kinds`), of regression the "score".
+        Of regression its "text" and the "score". Of question answering "question", "answer", "start", "end", "score":
+        the characters of the context where the answer is, "" and 0 for no answer, and the probability of it. A context
+        that is longer than max_length is read in windows.
 
-        texts : a str; a (premise, hypothesis) tuple; or a list of either, read as `kd.encode` reads them; of multiple
-                choice (beginning, [ending, …]) tuples, and "ending" is the one that was chosen
+        texts : a str; a (premise, hypothesis) or (question, context) tuple; or a list of either, read as `kd.encode`
+                reads them; of multiple choice (beginning, [ending, …]) tuples, and "ending" is the one that was chosen
         Raises ValueError when the model has no classifier, and for what `kd.encode` refuses.
         """
         import pandas as pd
@@ -150,6 +155,10 @@ class Model(Module):
         items = texts if isinstance(texts, list) else [texts]
         if self.choices > 1:
             return self._choose(items, max_length)
+        if kind_of(self.task_kind).tokens:
+            from kdviz.models.predict import answer
+
+            return answer(self, items, max_length)
         parts = [encode(self, items[k : k + CHUNK], max_length=max_length) for k in range(0, len(items) or 1, CHUNK)]
         said = kind_of(self.task_kind).said(torch.cat([part.logits for part in parts]), self.labels)
         return pd.DataFrame({"text": [text for part in parts for text in part.texts]} | said)
@@ -219,6 +228,7 @@ class Model(Module):
         settings = {key: getattr(self, key) for key in ABOUT} | {
             "kind": self.network.kind,
             "network": self.network.settings(),
+            "threshold": self.threshold,
             "shared": shared,
             "weights": weights,
             "weights_sha256": digest,
@@ -260,7 +270,8 @@ class Model(Module):
                 f"expected {saved['tokenizer_sha256']}; {again}"
             )
         network = getattr(importlib.import_module(module), kind).from_settings(saved["network"])
-        model = cls(network, tokenizer, **{key: saved[key] for key in ABOUT})
+        about = {key: saved[key] for key in ABOUT} | {"threshold": saved.get("threshold", 0.0)}
+        model = cls(network, tokenizer, **about)
         state = load_file(weights)
         for name, first in saved["shared"].items():
             state[name] = state[first]

@@ -15,7 +15,7 @@ FIELDS = frozenset({"logits", "hidden", "attentions", "scores", "qkv", "ffn"})
 class Outputs:
     """What a forward pass was asked for; everything else is None.
 
-    logits     : (B, C)
+    logits     : (B, C), or (B, n, 2) of what answers questions
     hidden     : (B, L+1, n, d); index 0 is the embedding output
     attentions : (B, L, h, n, n) rows sum to 1, padded columns are 0, before attention dropout
     scores     : (B, L, h, n, n) QKᵀ/√(d/h), before any mask and before the softmax

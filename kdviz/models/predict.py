@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import torch
 
+from kdviz.data import questions
 from kdviz.data.batches import Rows, encode_split
+from kdviz.data.kinds import QUESTION_ANSWERING
+from kdviz.states import checked
 
 BATCH = 64
 
 
 @torch.no_grad()
 def predict(model, rows: Rows, accelerator=None) -> torch.Tensor:
-    """Logits (N, C) on the CPU, in row order, with dropout off. Several processes share the work.
+    """Logits (N, C) on the CPU, in row order, with dropout off; (N, n, C), padded, where each token has its own.
+
+    Several processes share the work.
 
     Raises ValueError when there are no rows.
     """
@@ -31,12 +37,37 @@ def predict(model, rows: Rows, accelerator=None) -> torch.Tensor:
         batch = rows.batch(index if len(index) else order[:1], device)  # who has no row learns C from another's
         out = model(batch.input_ids, batch.attention_mask, batch.token_type_ids, want=frozenset({"logits"})).logits
         if logits is None:
-            logits = torch.zeros(len(rows), out.shape[-1], device=device)
-        logits[torch.from_numpy(index).to(device)] = out.float()[: len(index)]
+            shape = (len(rows), int(rows.lengths.max()), out.shape[-1]) if out.ndim == 3 else (len(rows), out.shape[-1])
+            logits = torch.zeros(shape, device=device)
+        place = torch.from_numpy(index).to(device)
+        if out.ndim == 3:
+            logits[place, : out.shape[1]] = out.float()[: len(index)]
+        else:
+            logits[place] = out.float()[: len(index)]
     model.train(was_training)
     if world > 1:
         logits = accelerator.reduce(logits, "sum")
     return logits.cpu()
+
+
+def answer(model, texts: list, max_length: int):
+    """Answers to (question, context) pairs, a row each, see `Model.predict`.
+
+    Raises TypeError or ValueError, naming the row, for what is no pair, and what `questions.windows` refuses.
+    """
+    firsts, seconds = checked(texts)
+    if seconds is None:
+        raise TypeError(
+            f"{firsts[0]!r:.40} comes alone: pass (question, context) tuples to a model that answers questions"
+        )
+    rows = encode_split(
+        list(zip(firsts, seconds)), model.tokenizer, min(max_length, model.max_length), QUESTION_ANSWERING
+    )
+    found = questions.answers(predict(model, rows), rows.about)
+    spans = found.chosen(model.threshold)
+    scores = np.where(spans[:, 1] > 0, found.scores, found.none)
+    about = {"question": firsts, "answer": found.texts(model.threshold)}
+    return pd.DataFrame(about | {"start": spans[:, 0], "end": spans[:, 1], "score": scores})
 
 
 def accuracy(model, dataset) -> float:

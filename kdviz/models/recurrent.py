@@ -13,14 +13,18 @@ POSITIONS = 512  # longest text in tokens, as for the BERT students
 
 
 class _Layered(Network):
-    """Word vectors, L layers of equal width, and a linear classifier on the mean of the real words of the last."""
+    """Word vectors, L layers of equal width, and a linear classifier on the mean of the real words of the last.
+
+    spans : the classifier reads each token by itself instead, for question answering
+    """
 
     fields = frozenset({"logits", "hidden"})
     heads = None
     max_length = POSITIONS
 
-    def __init__(self, words: int, layers: int, width: int, classes: int, pad: int, dropout: float = 0.1):
+    def __init__(self, words: int, layers: int, width: int, classes: int, pad: int, dropout: float = 0.1, spans=False):
         super().__init__()
+        self.spans = spans
         self.layers, self.width, self.classes = layers, width, classes
         self.embedding = nn.Embedding(words, width, padding_idx=pad)
         self.segments = nn.Embedding(2, width)  # which text of a pair a token belongs to
@@ -39,16 +43,16 @@ class _Layered(Network):
         states = [state * weight]
         for layer in self.stack:
             states.append(self.step(layer, self.dropout(states[-1]), real) * weight)
-        mean = states[-1].sum(1) / weight.sum(1)
+        last = states[-1] if self.spans else states[-1].sum(1) / weight.sum(1)
         return Outputs(
-            logits=self.classifier(self.dropout(mean)) if "logits" in want else None,
+            logits=self.classifier(self.dropout(last)) if "logits" in want else None,
             hidden=torch.stack(states, 1) if "hidden" in want else None,
         )
 
     def settings(self) -> dict:
         words, pad = self.embedding.num_embeddings, self.embedding.padding_idx
         sizes = {"words": words, "layers": self.layers, "width": self.width, "classes": self.classes}
-        return sizes | {"pad": pad, "dropout": self.dropout.p}
+        return sizes | {"pad": pad, "dropout": self.dropout.p} | ({"spans": True} if self.spans else {})
 
 
 class BiLSTM(_Layered):

@@ -91,6 +91,7 @@ def build_student(
     if architecture not in TRANSFORMERS:
         kind = BiLSTM if architecture == "bilstm" else GatedCNN
         sizes = {"words": words, "layers": layers, "width": hidden, "classes": len(outputs), "pad": pad}
+        sizes |= {"spans": True} if task.kind.tokens else {}
         return Model(kind.from_settings(sizes, seed=seed), tokenizer, **about).eval()
     changes = {
         "vocab_size": words,

@@ -34,7 +34,8 @@ transformers.AttentionMaskInterface.register(WATCHED, transformers.AttentionMask
 
 
 class Transformer(Network):
-    """A transformers model: an encoder alone (no logits) or with a sequence classifier.
+    """A transformers model: an encoder alone (no logits), with a sequence classifier, or with a start and an end logit
+    for each token (question answering).
 
     Attention scores and probabilities are computed from the queries and keys that the layers give to their attention
     function, with the mask that the library made, so that the network keeps its fast kernel. Families in which that
@@ -53,7 +54,8 @@ class Transformer(Network):
         self.layers, self.width, self.heads = config.num_hidden_layers, config.hidden_size, config.num_attention_heads
         self.classifies = encoder is not base
         self.chooses = type(encoder).__name__.endswith("ForMultipleChoice")  # reads (rows, choices, n)
-        self.reads_first = self.classifies and config.model_type in FIRST_ALONE  # and no other position
+        self.spans = type(encoder).__name__.endswith("ForQuestionAnswering")  # a start and an end for each token
+        self.reads_first = self.classifies and not self.spans and config.model_type in FIRST_ALONE  # no other position
         self.reads_last = self.classifies and hasattr(encoder, "score")  # a decoder's classifier
         self.causal = any(getattr(module, "is_causal", False) for module in base.modules())
         self.watched = base._supports_attention_backend
@@ -99,6 +101,11 @@ class Transformer(Network):
         if self.local and self.classifies:  # what its classifier asks for, also when no logits are wanted
             inputs["global_attention_mask"] = torch.zeros_like(inputs["attention_mask"])
             inputs["global_attention_mask"][:, 0] = 1
+            if self.spans and token_type_ids is not None:  # the question, to the first of the two separators after it
+                context = token_type_ids.argmax(1, keepdim=True)
+                inputs["global_attention_mask"] |= (
+                    torch.arange(token_type_ids.shape[1], device=context.device) < context - 2
+                )
         related = want & {"qkv", "scores", "attentions"}
         run = self.encoder if "logits" in want and not self.reads_last else base
         watch = self._watch(related and self.watched)
@@ -121,7 +128,7 @@ class Transformer(Network):
             states = raw.last_hidden_state
             outputs.logits = self.encoder.score(states[torch.arange(states.shape[0], device=last.device), last])
         elif "logits" in want:
-            outputs.logits = raw.logits
+            outputs.logits = torch.stack([raw.start_logits, raw.end_logits], -1) if self.spans else raw.logits
         return outputs
 
     @staticmethod
@@ -194,7 +201,7 @@ class Transformer(Network):
         config = self.encoder.config.to_diff_dict() | {"model_type": self.encoder.config.model_type}
         # in one order and without the library's version, which change no number: a fingerprint is made of this
         config = {key: config[key] for key in sorted(config) if key[0] != "_" and key != "transformers_version"}
-        head = {"head": "MultipleChoice"} if self.chooses else {}
+        head = {"head": "MultipleChoice"} if self.chooses else {"head": "QuestionAnswering"} if self.spans else {}
         return {"classifies": self.classifies, "config": config} | head
 
     @classmethod

@@ -145,7 +145,8 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
     writers = {}
     try:
         for name, example in trial.items():
-            writers[name] = FieldWriter(folder / names[name], name, example, dtype)
+            axes = (0,) if name == "logits" and rows.kind.tokens else None
+            writers[name] = FieldWriter(folder / names[name], name, example, dtype, axes)
         lengths = {name: rows.text_lengths[rows.texts(texts)] for name in names}
         lengths |= {name: rows.lengths[texts] for name in OF_ROWS if name in names}
         total = sum(writers[name].bytes_of(n) for name, some in lengths.items() for n in some.tolist())

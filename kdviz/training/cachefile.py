@@ -97,9 +97,11 @@ class FieldFile:
 class FieldWriter:
     """Writes a file of a cache under a temporary name; `finish` moves it into place, `drop` leaves nothing behind."""
 
-    def __init__(self, path: Path, field: str, example: np.ndarray, dtype: str):
+    def __init__(self, path: Path, field: str, example: np.ndarray, dtype: str, axes: tuple[int, ...] | None = None):
+        """axes: where the tokens are in the field of one text; None for what `FIELDS` says."""
         self.path, self.field, self.type = path, field, TYPES[dtype]
-        self.shape = [None if axis in FIELDS[field].axes else size for axis, size in enumerate(example.shape[1:])]
+        axes = FIELDS[field].axes if axes is None else axes
+        self.shape = [None if axis in axes else size for axis, size in enumerate(example.shape[1:])]
         self.temporary = path.with_name(f"{path.name}.tmp")
         columns = [("length", pa.int32()), ("values", pa.large_list(pa.from_numpy_dtype(self.type)))]
         self.schema = pa.schema(columns)

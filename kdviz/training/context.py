@@ -14,6 +14,7 @@ from kdviz import fields
 from kdviz.data.batches import Batch
 from kdviz.fields import Fields
 from kdviz.methods.base import Phase
+from kdviz.models.predict import predict
 from kdviz.training.metrics import evaluate
 from kdviz.training.state import RunState
 from kdviz.training.teacher import Cached, Live
@@ -128,6 +129,11 @@ class Context(RunState):
         with self.accelerator.autocast():
             outputs = model(**inputs, want=fields.wanted(needs))
         return fields.compute(outputs, needs, self.layers(side, needs), inputs["attention_mask"])
+
+    def settle(self) -> None:
+        """What the kind of task chooses on dev once the weights are final: a threshold of question answering."""
+        if self.kind.tokens:
+            self.student.threshold = self.kind.threshold(predict(self.student, self.dev, self.accelerator), self.dev)
 
     def use_teacher(self, model) -> None:
         """Read this teacher from now on."""

@@ -218,10 +218,10 @@ def _score(run: Context, splits: list[str]):
         rows = Rows(run.table.tokenizer, run.settings.max_length, run.task.kind)
         rows.add(run.task[name])
         found, logits = evaluate(run.student, rows, run.accelerator)
-        labelled = len(rows.members("labelled"))
+        labelled = rows.kind.counted(rows)
         low, high = of_score(run.task.kind.spread, found[run.task.kind.primary], labelled)
         scores[name] = found | {"rows": labelled, "low": low, "high": high}
-        predictions[name] = run.task.kind.answers(logits)
+        predictions[name] = run.task.kind.given(logits, rows, getattr(run.student, "threshold", 0.0))
     return scores, predictions
 
 

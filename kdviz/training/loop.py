@@ -47,6 +47,7 @@ def train(run: Context, scheduled: list[ScheduledPhase], resumed: dict | None, s
         run.student.load_state_dict(run.kept["weights"])
         chosen = run.kept["step"]
     method.finish(run)
+    run.settle()
     return {"step": chosen} | run.evaluate()
 
 

@@ -11,6 +11,7 @@ from safetensors.torch import save
 
 from kdviz.analysis import of_score
 from kdviz.data.batches import encode_split
+from kdviz.data.kinds import kind_of
 from kdviz.models.onnx import Exported
 from kdviz.training.metrics import evaluate
 
@@ -70,14 +71,14 @@ def measure(models, texts, task=None, *, repeats: int = 20, max_length: int = 12
             table = encode_split(task["test"], model.tokenizer, max_length, task.kind)
             name_of_score = task.kind.primary
             score = evaluate(model, table)[0][name_of_score]
-            low, high = of_score(task.kind.spread, score, len(table.members("labelled")))
+            low, high = of_score(task.kind.spread, score, table.kind.counted(table))
             row |= {name_of_score: score, f"{name_of_score}_low": low, f"{name_of_score}_high": high}
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
 def _batches(model, texts, max_length: int) -> dict:
-    rows = encode_split(texts, model.tokenizer, max_length)
+    rows = encode_split(texts, model.tokenizer, max_length, kind_of(getattr(model, "task_kind", "classification")))
     return {size: rows.batch(np.arange(size) % len(rows), model.device) for size in BATCHES}
 
 

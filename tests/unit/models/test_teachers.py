@@ -266,7 +266,7 @@ def test_adapt_writes_a_teacher_that_loads(tmp_path, monkeypatch):
     files = ("adapter_config.json", "adapter_model.safetensors")
     assert sorted(log["sha256"]) == sorted(place + file for place in places for file in files)
     assert log["epochs"][1]["loss"] < log["epochs"][0]["loss"]
-    model = merge(classifier(tokenizers.packaged_folder(), task.labels), tmp_path, task)
+    model = merge(classifier(tokenizers.packaged_folder(), task), tmp_path, task)
     plain = kd.load_teacher("minilm")
     moved = model.network.encoder.base_model.encoder.layer[0].attention.self.query.weight
     assert not torch.equal(moved, plain.network.encoder.encoder.layer[0].attention.self.query.weight)
