@@ -76,10 +76,6 @@ class Rows:
         elif "input_ids" in names:
             ids = list(dataset.with_format("numpy")["input_ids"][:])  # in their own type: the pixels of images are many
             types = [np.broadcast_to(np.zeros((), row.dtype), row.shape) for row in ids]  # zeros that take no memory
-            labels, about = (
-                dataset["label"][:] if "label" in names else self.kind.unlabelled(len(ids)),
-                [None] * len(ids),
-            )
         else:
             texts, pairs = dataset["text"][:], dataset["text_b"][:] if "text_b" in names else None
             if "endings" in names:
@@ -95,9 +91,9 @@ class Rows:
             types = [np.asarray(row, np.int64) for row in encoding.get("token_type_ids", map(np.zeros_like, ids))]
         self.input_ids += ids
         self.token_type_ids += types
-        unlabelled = self.kind.unlabelled(len(self) - start, self.labels.shape[1:] if start else ())
         if not self.kind.tokens:
-            labels = dataset["label"][:] if "label" in names else unlabelled
+            shape = self.labels.shape[1:] if start else ()
+            labels = dataset["label"][:] if "label" in names else self.kind.unlabelled(len(self) - start, shape)
         labels = np.asarray(labels, self.labels.dtype)
         self.labels = np.concatenate([self.labels, labels]) if start else labels
         self.text_lengths = np.concatenate([self.text_lengths, np.array([len(row) for row in ids], np.int64)])

@@ -109,7 +109,7 @@ def _read_file(path: Path) -> Table:
     if not path.is_file():
         what = "is a folder: pass a file" if path.is_dir() else "no such file. Check the path"
         raise FileNotFoundError(f"{path}: {what}; the current folder is {Path.cwd()}")
-    readers = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
+    readers = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": _read_parquet, ".json": _read_squad}
     if path.suffix.lower() not in readers:
         raise BadFile(path, f"the ending {path.suffix!r} is unknown", f"Use {', '.join(readers)}")
     return readers[path.suffix.lower()](path)
@@ -177,6 +177,20 @@ def _read_jsonl(path: Path) -> Table:
         for name, value in record.items():
             columns.setdefault(name, []).append(value)
     return Table(str(path), columns)
+
+
+def _read_squad(path: Path) -> Table:
+    """A file of SQuAD, a row a question: data > paragraphs (context) > qas (question, answers)."""
+    fix, text = (
+        "Write SQuAD's layout, data > paragraphs > qas; or one object a line, into a .jsonl file",
+        _read_text(path),
+    )
+    try:
+        parts = [part for article in json.loads(text)["data"] for part in article["paragraphs"]]
+        rows = [(one["question"], part["context"], one.get("answers", [])) for part in parts for one in part["qas"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadFile(path, f"no file of SQuAD ({type(error).__name__}: {error})", fix) from error
+    return Table(str(path), dict(zip(("question", "context", "answers"), map(list, zip(*rows)))))
 
 
 def _record(pairs: list[tuple[str, object]]) -> dict:

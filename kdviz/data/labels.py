@@ -25,10 +25,7 @@ CHOICE = (
 )
 # columns -> the kind of data that has them, and how it becomes texts with one class each
 OTHERS = {
-    ("context", "question", "answers"): (
-        "question answering",
-        'Write pairs: the question as text, a sentence of the context as text_b, and "answered" or "not" as label',
-    ),
+    ("context", "question", "answers"): ("question answering", 'Pass kind="question-answering"'),
     **{(name,): ("multiple choice", CHOICE) for name in ("endings", "ending0", "choices", "choice1")},
     ("tokens",): ("a tag for each token", "Write texts that have one class as a whole"),
     **dict.fromkeys(

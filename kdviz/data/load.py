@@ -11,10 +11,12 @@ import datasets
 
 from kdviz.data import images
 from kdviz.data.files import TEXTS, BadFile, Table, again, read, read_parts, read_table
-from kdviz.data.kinds import MULTI_LABEL, MULTIPLE_CHOICE, REGRESSION, Kind, kind_of
+from kdviz.data.kinds import MULTI_LABEL, MULTIPLE_CHOICE, QUESTION_ANSWERING, REGRESSION, Kind, kind_of
 from kdviz.data.labels import classes_of, missing, other_kind, values_of
 from kdviz.data.lists import chosen_of, endings_of, sets_of
+from kdviz.data.questions import SPAN
 from kdviz.data.real import PACKAGES, load_real
+from kdviz.data.spans import COLUMNS, asked_of
 from kdviz.data.stored import ENDINGS, cached_data, is_data
 from kdviz.data.task import SPLITS, Task, complete
 from kdviz.paths import data_dir, restore
@@ -42,6 +44,7 @@ GLUE_TEXTS = {
     "stsb": ("sentence1", "sentence2"),
 }
 STSB = (0, 5)  # its lowest and highest score
+SQUAD = ("squad", "squad_v2")
 HELLASWAG = {"text": "ctx", "endings": "endings", "label": "label"}
 
 
@@ -74,7 +77,8 @@ def load_task(
     kind : what the labels of your data are: ``"classification"`` (the default); ``"regression"``, a number in each
         row; ``"multi-label"``, any number of labels in each row, ``["a", "b"]`` or ``"a|b"`` in a column label or
         labels; ``"multiple-choice"``, a text, endings (a list, or columns ending_0, ending_1, …) and as label the
-        number of the right one, from 0
+        number of the right one, from 0; ``"question-answering"``, a question, a context and answers as SQuAD has them
+        (also its own files, .json), or one answer (nothing for none), with answer_start where it occurs twice
 
     Raises
     ------
@@ -138,12 +142,15 @@ def _of_hub(name: str, columns: Mapping[str, str], labels, kind: str | None) -> 
         columns = columns or {text: own for text, own in zip(TEXTS, GLUE_TEXTS[name[5:]]) if own is not None}
     if name.removeprefix("datasets/").rpartition("/")[2] == "hellaswag":
         columns, kind = columns or HELLASWAG, kind or "multiple-choice"
+    squad = any(part in SQUAD for part in name.split("/"))
+    if squad:
+        kind = kind or "question-answering"
     if name == "glue/stsb":
         kind, labels = kind or "regression", labels or STSB
     asked, label = kind_of(kind or "classification"), columns.get("label", "label")
 
     def check(card):  # before gigabytes of it are downloaded
-        if asked in (MULTI_LABEL, MULTIPLE_CHOICE):
+        if asked in (MULTI_LABEL, MULTIPLE_CHOICE, QUESTION_ANSWERING):
             return
         if not {columns.get("text", "text"), label} <= {*card.columns} and (problem := other_kind(card.columns)):
             raise BadFile(name, *problem)
@@ -158,7 +165,7 @@ def _of_hub(name: str, columns: Mapping[str, str], labels, kind: str | None) -> 
             key: names for key, names in card.classes.items() if set(map(type, table.columns.get(key, "x"))) == {int}
         }
         tables[split] = replace(table, classes=coded | table.classes)
-    splits, notes = _splits_of(tables, label, hidden=name.startswith("glue/"))
+    splits, notes = _splits_of(tables, label, hidden=squad or name.startswith("glue/"))
     if "train" not in splits:
         raise ValueError(f"{name!r} has no split to train on, only {', '.join(files)}: pass data sets, as in train=…")
     return _from_sources(splits, columns, labels, asked, name, notes)
@@ -198,6 +205,8 @@ def _from_sources(
     sources: dict, columns: Mapping[str, str], labels, kind: Kind, name: str | None = None, notes=()
 ) -> Task:
     """Train comes first: it fixes columns and classes."""
+    if kind == QUESTION_ANSWERING:
+        return _questions(sources, columns, labels, name, notes)
     keys = ("text", "endings", "label") if kind == MULTIPLE_CHOICE else (*TEXTS, "label")
     if unknown := set(columns) - {*keys}:
         raise ValueError(f"columns= has the key {min(unknown)!r}: choose among {', '.join(keys)}")
@@ -238,10 +247,32 @@ def _from_sources(
             classes = classes_of(table, labels) if classes is None else classes
             made["label"] = classes.of(table)
         splits[split] = datasets.Dataset.from_dict(made)
+    name = _named(name, sources, notes)
+    names = ("score",) if kind == REGRESSION else tuple(f"ending_{place}" for place in range(endings or 0))
+    names = names if classes is None else classes.names
+    return complete(Task(name, names, splits, notes=tuple(notes), kind=kind))
+
+
+def _named(name: str | None, sources: dict, notes) -> str:
+    """The task's name, once its notes are said."""
     if name is None:
         name = Path(sources["train"]).stem if isinstance(sources["train"], (str, Path)) else "data"
     for note in notes:
         print(f"{name}: {note}")
-    names = ("score",) if kind == REGRESSION else tuple(f"ending_{place}" for place in range(endings or 0))
-    names = names if classes is None else classes.names
-    return complete(Task(name, names, splits, notes=tuple(notes), kind=kind))
+    return name
+
+
+def _questions(sources: dict, columns: Mapping[str, str], labels, name: str | None, notes) -> Task:
+    """A task of question answering; see `kdviz.data.spans`."""
+    if unknown := set(columns) - {*COLUMNS}:
+        raise ValueError(f"columns= has the key {min(unknown)!r}: choose among {', '.join(COLUMNS)}")
+    if labels is not None:
+        raise ValueError(f"labels={labels!r}: answers are parts of their contexts; leave labels out")
+    splits, notes = {}, list(notes)
+    for split, source in sources.items():
+        table = read(source, split)
+        own = {key: value for key, value in columns.items() if split != "transfer" or key in COLUMNS[:2]}
+        splits[split], found = asked_of(table, own, labelled=split != "transfer")
+        notes += found
+    name = _named(name, sources, notes)
+    return complete(Task(name, SPAN, splits, notes=tuple(notes), kind=QUESTION_ANSWERING))

@@ -14,7 +14,8 @@ SHORT = {  # data sets that are known without their owner
     for full in (
         "Rowan/hellaswag aps/super_glue cardiffnlp/tweet_eval cornell-movie-review-data/rotten_tomatoes "
         "dair-ai/emotion fancyzhx/ag_news fancyzhx/amazon_polarity fancyzhx/dbpedia_14 fancyzhx/yelp_polarity "
-        "nyu-mll/glue stanfordnlp/imdb stanfordnlp/snli stanfordnlp/sst2 uoft-cs/cifar10"
+        "nyu-mll/glue rajpurkar/squad rajpurkar/squad_v2 stanfordnlp/imdb stanfordnlp/snli "
+        "stanfordnlp/sst2 uoft-cs/cifar10"
     ).split()
 }
 ENDINGS = (".parquet", ".csv", ".jsonl")

@@ -87,7 +87,7 @@ class Task:
         """SHA-256 of labels, texts or pixels, and class indices of all splits."""
         digest = hashlib.sha256(repr(self.labels).encode())
         for name, split in sorted(self.splits.items()):
-            for column in (*TEXTS, "endings", "input_ids", "label"):
+            for column in (*TEXTS, "endings", "answers", "input_ids", "label"):
                 if column in split.column_names:
                     digest.update(f"\n{name} {column}\n".encode())
                     digest.update("\0".join(map(str, split[column][:])).encode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kdviz.losses import logits
 from kdviz.methods.base import Method, Phase, StepInfo
 
 MATCHES = ("mse", "kl")
@@ -47,7 +46,7 @@ class AnnealingKD(Method):
         if ctx.at.phase == "labels":
             return {"labels": ctx.kind.hard(student["logits"], batch.labels)}
         target = phi(ctx.at, self.tau_max) * teacher["logits"]
-        match = logits.mse if self.match == "mse" else ctx.kind.soft
+        match = ctx.kind.squared if self.match == "mse" else ctx.kind.soft
         return {"logits": match(student["logits"], target)}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kdviz.losses import logits
 from kdviz.methods.annealing import label_phase, phi, split_epochs
 from kdviz.methods.base import Method, Phase, StepInfo
 
@@ -60,7 +59,7 @@ class ContinuationKD(Method):
             terms["labels"] = psi * ctx.kind.hard(student["logits"], batch.labels)
         if psi < 1:
             grown = phi(ctx.at, self.tau_max)
-            distance = logits.mse(student["logits"], grown * teacher["logits"], reduction="none")
+            distance = ctx.kind.squared(student["logits"], grown * teacher["logits"], reduction="none")
             terms["logits"] = (1 - psi) * (distance - self.margin * grown).clamp(min=0).mean()
         return terms
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kdviz.losses import logits
 from kdviz.methods.annealing import LABEL_SHARE, label_phase, split_epochs
 from kdviz.methods.base import Method, Phase
 
@@ -66,7 +65,7 @@ class ProKD(Method):
     def loss(self, student, teacher, batch, ctx):
         if ctx.at.phase == "labels":
             return {"labels": ctx.kind.hard(student["logits"], batch.labels)}
-        return {"logits": logits.mse(student["logits"], self.phi(ctx.at.phase) * teacher["logits"])}
+        return {"logits": ctx.kind.squared(student["logits"], self.phi(ctx.at.phase) * teacher["logits"])}
 
     def phi(self, phase: str) -> float:
         """φ_j in the phase named "checkpoint j"."""

@@ -54,11 +54,15 @@ def export(model, folder, *, int8: bool = False, texts=None, max_length: int = 1
     ModuleNotFoundError
         with the line to install when the extra ``kdviz[export]`` is missing
     ValueError
-        for a model without a classifier, one that cannot be exported, and a file that does not compute what it should
+        for a model without a classifier or of question answering, one that cannot be exported, and a file that does not
+        compute what it should
     """
     installed(*NEEDS)
     if "logits" not in model.fields:
         raise ValueError(f"{model.name!r} has no classifier, so nothing to export: load or build it with a task")
+    if kind_of(model.task_kind).tokens:
+        fix = "model.save_pretrained(folder) writes it for transformers"
+        raise ValueError(f"{model.name!r} answers questions, which kdviz does not write as ONNX: {fix}")
     rows = [drawn(model)]
     if texts is not None:
         longest = min(max_length, model.max_length)

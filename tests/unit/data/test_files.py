@@ -119,7 +119,9 @@ def test_a_missing_file_and_an_unknown_ending(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.csv: no such file"):
         kd.load_task(train=tmp_path / "none.csv")
     (tmp_path / "a.xlsx").write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"a\.xlsx: the ending '\.xlsx' is unknown\. Use \.csv, \.jsonl, \.parquet"):
+    with pytest.raises(
+        ValueError, match=r"a\.xlsx: the ending '\.xlsx' is unknown\. Use \.csv, \.jsonl, \.parquet, \.json"
+    ):
         kd.load_task(train=tmp_path / "a.xlsx")
 
 

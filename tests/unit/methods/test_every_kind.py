@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import kdviz as kd
+from tests.unit.data import asked
 from tests.unit.training import test_kinds, test_several, tiny
 
 
@@ -26,6 +27,7 @@ TASKS = {
     "regression": scored,
     "multi-label": lambda: test_several.task_of("multi-label"),
     "multiple-choice": lambda: test_several.task_of("multiple-choice"),
+    "question-answering": asked.task,
 }
 MADE = {  # methods that need something, or of which a tiny student needs another setting
     "TinyBERT": lambda teacher, task: kd.TinyBERT(heads="mean"),

@@ -85,7 +85,7 @@ def test_states_for_pictures_and_what_it_does_not_have(kind):
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(ValueError, match='architecture=.rnn.: choose "bert", "bilstm" or "cnn"'):
+    with pytest.raises(ValueError, match="architecture=.rnn.: choose bert, gpt2, llama, bilstm or cnn"):
         build("rnn")
     with pytest.raises(ValueError, match="hidden=7: a BiLSTM needs an even width"):
         build("bilstm", hidden=7)

@@ -1,0 +1,120 @@
+"""Question answering from a task to a student in transformers: runs, folders, predictions, what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+import kdviz as kd
+from kdviz.data.questions import AWAY
+from tests.unit.data import asked
+
+SHORT = {"epochs": 2, "steps_per_epoch": 2, "progress": "off"}
+PAIRS = [("What did Ana buy?", "Ben bought two books. Ana bought a red lamp."), ("What did Omar buy?", "Nothing.")]
+
+
+@pytest.fixture(scope="module")
+def task():
+    return asked.task()
+
+
+@pytest.fixture(scope="module")
+def models(task):
+    teacher = kd.build_student(task, layers=4, hidden=24, heads=4, seed=7)
+    return kd.build_student(task, layers=2, hidden=16, heads=2, vocabulary="full"), teacher
+
+
+@pytest.fixture(scope="module")
+def learnt(task):
+    """A student that has learnt the 24 questions."""
+    student = kd.build_student(task, layers=2, hidden=32, heads=2, seed=1)
+    return kd.distill(student, None, task, kd.LabelsOnly(), epochs=60, lr=1e-2, progress="off", seed=1)
+
+
+def test_a_student_learns_to_answer(task, learnt):
+    rows = task["train"].select(range(1, 9))
+    said = learnt.student.predict(list(zip(rows["text"][:], rows["text_b"][:])))
+    assert list(said) == ["question", "answer", "start", "end", "score"] and said["score"].between(0, 1).all()
+    right = [answer in (row["answers"] or [""]) for answer, row in zip(said["answer"], rows)]
+    assert np.mean(right) >= 0.75, said
+    for (answer, start, end), context in zip(said[["answer", "start", "end"]].to_numpy(), rows["text_b"]):
+        assert context[start:end] == answer
+
+
+def test_long_contexts_are_read_whole(task, learnt):
+    filler = "Omar bought nothing. " * 12
+    said = learnt.student.predict([("What did Ana buy?", filler + "Ana bought a mirror.")], max_length=48)
+    assert 0 <= said["start"][0] <= said["end"][0] <= len(filler) + 20
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_cache_says_what_the_teacher_says(task, models, tmp_path, monkeypatch, cache):
+    monkeypatch.setenv("KDVIZ_CACHE", str(tmp_path))
+    run = kd.distill(*models, task, kd.KD(), seed=3, cache=cache, **SHORT)
+    other = kd.distill(*models, task, kd.KD(), seed=3, cache=not cache, **SHORT)
+    assert run.history["loss"].to_numpy() == pytest.approx(other.history["loss"].to_numpy(), rel=1e-5)
+    assert run.history["loss"].max() < 100, "what is outside of the context is no part of a loss"
+
+
+def test_a_run_is_saved_resumed_measured_and_compared(task, models, tmp_path):
+    student, teacher = models
+    runs = [
+        kd.distill(student, teacher, task, kd.KD(), seed=seed, folder=tmp_path / str(seed), **SHORT)
+        for seed in range(3)
+    ]
+    again = kd.distill(student, teacher, task, kd.KD(), seed=0, folder=tmp_path / "0", resume=True, **SHORT)
+    assert again.scores == runs[0].scores and again.student.task_kind == "question-answering"
+    assert again.student.threshold == runs[0].student.threshold
+    assert runs[0].test["rows"] == 12 and {"f1", "exact", "loss", "low", "high"} <= set(runs[0].test)
+    assert kd.compare(runs).table["mean"].iloc[0] == pytest.approx(np.mean([run.test["f1"] for run in runs]))
+    assert "f1" in runs[0].plot().layout.meta["alt"]
+    found = kd.measure({"student": runs[0].student}, PAIRS, task, repeats=1)
+    assert found["f1"].iloc[0] == pytest.approx(runs[0].test["f1"])
+    search = kd.tune(kd.KD, {"lr": (1e-3, 1e-2)}, task, student, teacher, draws=2, seeds=(5,), **SHORT)
+    assert search.scores.between(0, 1).all()
+
+
+def test_a_head_leaves_for_transformers_and_comes_back(task, learnt, tmp_path):
+    from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+    student = learnt.student
+    student.threshold = 0.5
+    student.save_pretrained(tmp_path / "out")
+    reader = AutoTokenizer.from_pretrained(tmp_path / "out")
+    network = AutoModelForQuestionAnswering.from_pretrained(tmp_path / "out").eval()
+    batch = reader(*map(list, zip(*PAIRS)), padding=True, return_tensors="pt")
+    with torch.no_grad():
+        out = network(**batch)
+    logits = torch.stack([out.start_logits, out.end_logits], -1)
+    own = kd.encode(student, PAIRS).logits
+    inside = own > AWAY / 2
+    assert inside[:, 0].all() and inside.any() and not inside.all()
+    assert_close(logits[inside], own[inside], atol=1e-5, rtol=0)
+    back = kd.load_teacher(tmp_path / "out", task)
+    assert (back.task_kind, back.threshold, back.labels) == ("question-answering", 0.5, task.labels)
+    assert back.predict(PAIRS)["answer"].tolist() == student.predict(PAIRS)["answer"].tolist()
+    alone = kd.load_teacher(tmp_path / "out")
+    assert alone.predict(PAIRS)["answer"].tolist() == back.predict(PAIRS)["answer"].tolist()
+    student.save(tmp_path / "own")
+    again = (
+        kd.models.load_model(tmp_path / "own")
+        if hasattr(kd.models, "load_model")
+        else type(student).load(tmp_path / "own")
+    )
+    assert again.threshold == 0.5
+
+
+@pytest.mark.parametrize("architecture", ["bilstm", "cnn"])
+def test_networks_without_attention_answer_too(task, architecture):
+    student = kd.build_student(task, layers=2, hidden=16, architecture=architecture)
+    run = kd.distill(student, None, task, kd.LabelsOnly(), **SHORT)
+    assert 0 <= run.test["f1"] <= 1 and len(run.student.predict(PAIRS)) == 2
+
+
+def test_what_it_cannot_do_is_refused_by_name(models, tmp_path):
+    with pytest.raises(ValueError, match="answers questions, which kdviz does not write as ONNX: .*save_pretrained"):
+        models[0].export(tmp_path / "x")
+    with pytest.raises(TypeError, match=r"'Who\?' comes alone: pass \(question, context\) tuples"):
+        models[0].predict(["Who?"])
