@@ -98,11 +98,7 @@ def test_a_head_leaves_for_transformers_and_comes_back(task, learnt, tmp_path):
     alone = kd.load_teacher(tmp_path / "out")
     assert alone.predict(PAIRS)["answer"].tolist() == back.predict(PAIRS)["answer"].tolist()
     student.save(tmp_path / "own")
-    again = (
-        kd.models.load_model(tmp_path / "own")
-        if hasattr(kd.models, "load_model")
-        else type(student).load(tmp_path / "own")
-    )
+    again = type(student).load(tmp_path / "own")
     assert again.threshold == 0.5
 
 
