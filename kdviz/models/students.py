@@ -88,6 +88,11 @@ def build_student(
         raise ValueError(
             f"hidden={hidden}, heads={heads}: a llama turns numbers in pairs, so hidden / heads must be even"
         )
+    if task.kind.tokens and architecture in ("gpt2", "llama"):
+        fix = 'choose architecture="bert", "bilstm" or "cnn"'
+        raise ValueError(
+            f"a {architecture} cannot say that there is no answer, as its first token sees no other: {fix}"
+        )
     if architecture not in TRANSFORMERS:
         kind = BiLSTM if architecture == "bilstm" else GatedCNN
         sizes = {"words": words, "layers": layers, "width": hidden, "classes": len(outputs), "pad": pad}

@@ -58,6 +58,8 @@ class Transformer(Network):
         self.reads_first = self.classifies and not self.spans and config.model_type in FIRST_ALONE  # no other position
         self.reads_last = self.classifies and hasattr(encoder, "score")  # a decoder's classifier
         self.causal = any(getattr(module, "is_causal", False) for module in base.modules())
+        if self.spans and self.causal:
+            raise ValueError(f"{config.model_type}: the first token, which stands for no answer, sees no context")
         self.watched = base._supports_attention_backend
         self.local = hasattr(config, "attention_window")  # Longformer: its probabilities are no words × words
         modules = dict(base.named_modules())

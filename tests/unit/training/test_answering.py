@@ -109,7 +109,15 @@ def test_networks_without_attention_answer_too(task, architecture):
     assert 0 <= run.test["f1"] <= 1 and len(run.student.predict(PAIRS)) == 2
 
 
-def test_what_it_cannot_do_is_refused_by_name(models, tmp_path):
+def test_what_it_cannot_do_is_refused_by_name(task, models, tmp_path):
+    from transformers import GPT2Config, GPT2ForQuestionAnswering
+
+    with pytest.raises(ValueError, match="a llama cannot say that there is no answer.*choose architecture="):
+        kd.build_student(task, layers=1, hidden=16, heads=2, architecture="llama")
+    GPT2ForQuestionAnswering(GPT2Config(n_layer=1, n_embd=16, n_head=2, n_positions=64)).save_pretrained(tmp_path / "g")
+    models[0].tokenizer.save_pretrained(tmp_path / "g")
+    with pytest.raises(ValueError, match="which kdviz cannot run .*the first token, which stands for no answer"):
+        kd.load_teacher(tmp_path / "g", task)
     with pytest.raises(ValueError, match="answers questions, which kdviz does not write as ONNX: .*save_pretrained"):
         models[0].export(tmp_path / "x")
     with pytest.raises(TypeError, match=r"'Who\?' comes alone: pass \(question, context\) tuples"):
