@@ -27,7 +27,7 @@ class Kind(ABC):
     problem : what transformers calls it in a config (problem_type); None where it finds out by itself
     head    : of transformers' classes for it, AutoModelFor<head>
     named   : whether outputs go by names, which a model and a task must share
-    tokens  : whether the logits of a row are (n, C), some for each token
+    tokens  : whether the logits of a row are (n, C), some for each token; such a kind cuts its rows itself (`encode`)
     """
 
     name: str = ""
