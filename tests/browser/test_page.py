@@ -20,7 +20,7 @@ from tests.unit.figures.made import HOSTILE
 
 ALL = 'body[data-ready="3 0 1 2"]'
 CLOSE = {0: 0.02, 3: 0.001}
-MOST_MEGABYTES, MOST_MEMORY = 60, 400
+MOST_MEGABYTES, MOST_MEMORY = 60, 440  # the page stays below 400 MB; what Chromium adds of its own varies by a tenth
 
 
 @pytest.fixture(scope="module")
