@@ -40,7 +40,7 @@ const views = (() => {
 
   // values (words, words); bound: the number at the strongest colour; parted: words of the first text
   function matrix(svg, { values, tokens, bound, chosen, parted, name, pick }) {
-    const [width, height] = empty(svg, name), n = tokens.length, left = 78, top = 74, right = 28;
+    const [width, height] = empty(svg, name), n = tokens.length, left = 78, top = 88, right = 28;
     const side = Math.max(1, Math.min((width - left - right) / n, (height - top) / n));
     const every = Math.ceil(ROW / side);
     for (let i = 0; i < n; i++) {
