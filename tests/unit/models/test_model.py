@@ -47,8 +47,8 @@ def test_only_what_is_wanted_is_returned(student):
     for field in EVERYTHING:
         outputs = vars(student(**batch(student), want={field}))
         names = {"queries", "keys", "values"} if field == "qkv" else {field}
-        assert {name for name, value in outputs.items() if value is not None} == names
-    assert set(vars(Outputs())) == EVERYTHING - {"qkv"} | {"queries", "keys", "values"}
+        assert {name for name, value in outputs.items() if value is not None} == names | {"causal"}
+    assert set(vars(Outputs())) == EVERYTHING - {"qkv"} | {"queries", "keys", "values", "causal"}
 
 
 def test_shapes(student):
