@@ -51,7 +51,9 @@ class States:
         if not -len(self.texts) <= index < len(self.texts):
             raise IndexError(f"sentence {index} of {len(self.texts)}: choose 0 to {len(self.texts) - 1}")
         index %= len(self.texts)
-        one, real = slice(index, index + 1), self.mask[index]
+        one, real, logits = slice(index, index + 1), self.mask[index], self.logits
+        if logits is not None:
+            logits = logits[one, real] if logits.ndim == 3 else logits[one]
         return replace(
             self,
             texts=self.texts[one],
@@ -59,11 +61,7 @@ class States:
             mask=self.mask[one, real],
             hidden=self.hidden[one, :, real],
             attentions=None if self.attentions is None else self.attentions[one, ..., real, :][..., real],
-            logits=self.logits
-            if self.logits is None
-            else self.logits[one, real]
-            if self.logits.ndim == 3
-            else self.logits[one],
+            logits=logits,
         )
 
 

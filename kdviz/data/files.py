@@ -181,10 +181,8 @@ def _read_jsonl(path: Path) -> Table:
 
 def _read_squad(path: Path) -> Table:
     """A file of SQuAD, a row a question: data > paragraphs (context) > qas (question, answers)."""
-    fix, text = (
-        "Write SQuAD's layout, data > paragraphs > qas; or one object a line, into a .jsonl file",
-        _read_text(path),
-    )
+    fix = "Write SQuAD's layout, data > paragraphs > qas; or one object a line, into a .jsonl file"
+    text = _read_text(path)
     try:
         parts = [part for article in json.loads(text)["data"] for part in article["paragraphs"]]
         rows = [(one["question"], part["context"], one.get("answers", [])) for part in parts for one in part["qas"]]

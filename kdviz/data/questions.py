@@ -21,6 +21,7 @@ from kdviz.states import text_to_ids
 SPAN = ("start", "end")  # what the two outputs of a model are called
 AWAY = -1e4  # the logit of a token that cannot begin or end an answer: no weight in a softmax, and a float16 number
 LONGEST = 30  # tokens of an answer
+NEVER = 1e9  # a threshold that no gap reaches: every question gets a span
 OVERLAP = 4  # neighbouring windows share max_length // OVERLAP tokens
 CHUNK = 1000  # questions that are cut at once: a tokenizer keeps much about each token
 
@@ -227,10 +228,10 @@ def measured(said: list[str], asked: list[Question]) -> tuple[np.ndarray, np.nda
 def threshold(found: Found) -> float:
     """By how much "no answer" must be above the best span, for the highest mean F1 on these questions.
 
-    0 where no question is without an answer. Of equal thresholds the one nearest to 0.
+    `NEVER` where no question is without an answer, as in SQuAD 1.1. Of equal thresholds the one nearest to 0.
     """
     if all(one.answers for one in found.questions):
-        return 0.0
+        return NEVER
     texts = found.texts()
     gain = measured(texts, found.questions)[0] - measured([""] * len(texts), found.questions)[0]
     order = np.argsort(found.gap, kind="stable")

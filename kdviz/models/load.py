@@ -46,18 +46,7 @@ def load_folder(folder: Path, name: str, task=None) -> Model:
     own = () if lost else QUESTION_ANSWERING.outputs(()) if spans and len(names) == 2 else names
     fits = own and (task is None or len(own) == len(outputs))
     kind = QUESTION_ANSWERING.name if spans else _kind(config, own)
-    wanted = None if task is None else task.kind.name
-    if problem := fits and (
-        "kdviz knows regression with one output"
-        if kind == "regression" and len(own) > 1
-        else "kdviz knows questions with two, of a start and an end"
-        if spans and len(own) != len(QUESTION_ANSWERING.outputs(()))
-        else "it answers about the endings of a task, so load it with that task"
-        if task is None and kind == MULTIPLE_CHOICE.name
-        else f"the task {task.name!r} asks for {wanted}"
-        if wanted not in (None, kind)
-        else None
-    ):
+    if fits and (problem := _misfit(kind, len(own), task)):
         raise ValueError(
             f"{name!r} has a {kind} head (problem_type={config.problem_type!r}, {len(own)} outputs); {problem}: "
             "pick another model, or load one without a classifier"
@@ -81,6 +70,18 @@ def load_folder(folder: Path, name: str, task=None) -> Model:
     about = {"name": name, "role": "teacher", "labels": labels, "task_kind": kind}
     about["threshold"] = getattr(config, "null_threshold", 0.0) if spans else 0.0  # written by `save_pretrained`
     return tried(network, load_tokenizer(folder), **about)
+
+
+def _misfit(kind: str, outputs: int, task) -> str:
+    """Why a head of this kind, with so many outputs, cannot be used for the task (or None); "" when it can."""
+    if kind == "regression" and outputs > 1:
+        return "kdviz knows regression with one output"
+    if kind == QUESTION_ANSWERING.name and outputs != len(QUESTION_ANSWERING.outputs(())):
+        return "kdviz knows questions with two, of a start and an end"
+    if task is None:
+        endings = "it answers about the endings of a task, so load it with that task"
+        return endings if kind == MULTIPLE_CHOICE.name else ""
+    return "" if kind == task.kind.name else f"the task {task.name!r} asks for {task.kind.name}"
 
 
 def _kind(config, own: tuple[str, ...]) -> str:

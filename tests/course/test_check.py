@@ -243,6 +243,8 @@ def test_claims_about_recorded_rows_agree_with_claims_about_runs(capsys):
     assert told.startswith("made, 5% of the labels, 3 seeds, test:")
     assert "new 0.610 ± 0.025, old 0.510 ± 0.025, difference +0.100 ± 0.043" in told
     assert check.claims(rows, wanted, "traps")["new helps"] == "the opposite is seen"
+    even = rows.assign(test=0.5 + 0.01 * rows["seed"])  # every method has the same scores
+    assert set(check.claims(even, wanted, margin=0.01).values()) == {"no difference of more than 0.01"}
     with pytest.raises(ValueError, match="no none in these rows, which hold old, new, odd"):
         check.claims(rows, {"?": ("none", "old")})
     with pytest.raises(ValueError, match="no split 'abroad'"):

@@ -75,6 +75,17 @@ def fill(count: int, propose, unique: Unique, text_columns=("text",)) -> list[di
     return rows
 
 
+def in_order(split_of, main: dict, held_out: dict, sizes: dict[str, int]) -> dict[str, list[dict]]:
+    """Rows of every split of `sizes`, made in the order in which splits claim their texts: test before all others.
+
+    split_of : (split, lexicon, Unique) -> rows; ``ood_lexicon`` is made of the lexicon `held_out`
+    """
+    unique = Unique()
+    rows = {split: split_of(split, main, unique) for split in ("test", "dev", "train", "transfer")}
+    rows["ood_lexicon"] = split_of("ood_lexicon", held_out, unique)
+    return {split: rows[split] for split in sizes}
+
+
 def read_tsv(path: Path, columns: tuple[str, ...]) -> list[dict]:
     """Rows of a hand-written table: a header line, tabs, ``#`` comments. Errors name file, line and columns."""
     rows, header = [], None

@@ -96,8 +96,5 @@ def _split(split: str, lexicon: dict, unique: common.Unique) -> list[dict]:
 
 
 def build(folder: Path) -> dict[str, list[dict]]:
-    """Every split's rows, in the order in which they claim their texts."""
-    unique = common.Unique()
-    rows = {split: _split(split, MAIN, unique) for split in ("test", "dev", "train", "transfer")}
-    rows["ood_lexicon"] = _split("ood_lexicon", HELD_OUT, unique)
-    return {split: rows[split] for split in SIZES}
+    """Every split's rows."""
+    return common.in_order(_split, MAIN, HELD_OUT, SIZES)

@@ -140,7 +140,8 @@ def test_a_threshold_is_the_best_on_these_questions():
         some = found(draw.normal(size=8), answers, ["x y" if draw.random() < 0.3 else text for text in "abcdefgh"])
         mean = lambda at: questions.measured(some.texts(at), some.questions)[0].mean()  # noqa: B023, E731
         assert mean(questions.threshold(some)) == pytest.approx(max(mean(at) for at in [-9, 0, 9, *(some.gap + 1e-6)]))
-    assert questions.threshold(found([-1, 4], [["a"], ["b"]], ["a", "x"])) == 0, "all have an answer: nothing to choose"
+    answered = found([-1, 4], [["a"], ["b"]], ["a", "x"])
+    assert answered.texts(questions.threshold(answered)) == ["a", "x"], "all have an answer: none is never said"
     assert questions.threshold(found([-1, 4], [["a"], []], ["a", "b"])) == 0, "of equal ones the one nearest to 0"
 
 

@@ -13,6 +13,7 @@ from kdviz.data.kinds import kind_of
 from kdviz.data.questions import AWAY
 from tests.unit.data import asked
 from tests.unit.models.families import DECODERS, FAMILIES, tiny_tokenizer
+from tests.unit.training import tiny
 
 SHORT = {"epochs": 2, "steps_per_epoch": 2, "progress": "off"}
 PAIRS = [("What did Ana buy?", "Ben bought two books. Ana bought a red lamp."), ("What did Omar buy?", "Nothing.")]
@@ -62,12 +63,7 @@ def test_a_cache_says_what_the_teacher_says(task, models, tmp_path, monkeypatch,
 
 
 def test_a_run_is_saved_resumed_measured_and_compared(task, models, tmp_path):
-    student, teacher = models
-    runs = [
-        kd.distill(student, teacher, task, kd.KD(), seed=seed, folder=tmp_path / str(seed), **SHORT)
-        for seed in range(3)
-    ]
-    again = kd.distill(student, teacher, task, kd.KD(), seed=0, folder=tmp_path / "0", resume=True, **SHORT)
+    *runs, again = tiny.three_runs(*models, task, tmp_path, SHORT)
     assert again.scores == runs[0].scores and again.student.task_kind == "question-answering"
     assert again.student.threshold == runs[0].student.threshold
     assert runs[0].test["rows"] == 12 and {"f1", "exact", "loss", "low", "high"} <= set(runs[0].test)
@@ -75,7 +71,7 @@ def test_a_run_is_saved_resumed_measured_and_compared(task, models, tmp_path):
     assert "f1" in runs[0].plot().layout.meta["alt"]
     found = kd.measure({"student": runs[0].student}, PAIRS, task, repeats=1)
     assert found["f1"].iloc[0] == pytest.approx(runs[0].test["f1"])
-    search = kd.tune(kd.KD, {"lr": (1e-3, 1e-2)}, task, student, teacher, draws=2, seeds=(5,), **SHORT)
+    search = kd.tune(kd.KD, {"lr": (1e-3, 1e-2)}, task, *models, draws=2, seeds=(5,), **SHORT)
     assert search.scores.between(0, 1).all()
 
 

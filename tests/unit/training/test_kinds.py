@@ -175,12 +175,7 @@ def test_methods_for_classes_alone_are_refused_by_name(task, models):
 
 
 def test_a_run_is_saved_resumed_measured_and_compared(task, models, tmp_path):
-    student, teacher = models
-    runs = [
-        kd.distill(student, teacher, task, kd.KD(), seed=seed, folder=tmp_path / str(seed), **SHORT)
-        for seed in range(3)
-    ]
-    again = kd.distill(student, teacher, task, kd.KD(), seed=0, folder=tmp_path / "0", resume=True, **SHORT)
+    *runs, again = tiny.three_runs(*models, task, tmp_path, SHORT)
     assert again.scores == runs[0].scores and again.student.task_kind == "regression"
     table = kd.compare(runs).table
     assert table["mean"].iloc[0] == pytest.approx(np.mean([run.test["pearson"] for run in runs]))
@@ -188,7 +183,7 @@ def test_a_run_is_saved_resumed_measured_and_compared(task, models, tmp_path):
     found = kd.measure({"student": runs[0].student}, [("a", "b")], task, repeats=1)
     assert found["pearson"].iloc[0] == pytest.approx(runs[0].test["pearson"])
     assert "pearson" in kd.figures.measured(found).layout.yaxis.title.text
-    search = kd.tune(kd.KD, {"lr": (1e-3, 1e-2)}, task, student, teacher, draws=2, seeds=(5,), **SHORT)
+    search = kd.tune(kd.KD, {"lr": (1e-3, 1e-2)}, task, *models, draws=2, seeds=(5,), **SHORT)
     assert search.scores.between(-1, 1).all()
 
 

@@ -32,6 +32,16 @@ def sentences(start: int, step: int) -> dict:
     return {"text": [text for text, _ in chosen], "label": [label for _, label in chosen]}
 
 
+def three_runs(student, teacher, task, folder, settings: dict) -> list:
+    """Runs of KD with seeds 0 to 2 in folders, and last the first of them again, resumed."""
+    made = [
+        kd.distill(student, teacher, task, kd.KD(), seed=seed, folder=folder / str(seed), **settings)
+        for seed in range(3)
+    ]
+    again = kd.distill(student, teacher, task, kd.KD(), seed=0, folder=folder / "0", resume=True, **settings)
+    return [*made, again]
+
+
 @cache
 def task() -> Task:
     train, transfer, dev, test = (sentences(start, 4) for start in range(4))
