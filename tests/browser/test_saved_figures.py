@@ -36,7 +36,19 @@ FIGURES = {
     "replay": lambda tokens: kd.figures.replay(range(0, 40, 10), frames(tokens), make_states(tokens=tokens)),
     "soft_targets": lambda tokens: kd.figures.soft_targets([np.arange(12.0)], list(HOSTILE[:12]), names=["teacher"]),
 }
-PICTURES = f"() => [...{PLOT}.querySelectorAll('.heatmaplayer image')].map(image => image.href.baseVal)"
+PICTURES = "[...graph.querySelectorAll('.heatmaplayer image')].map(image => image.href.baseVal)"
+# the same data drawn afresh beside the page: what the pictures must come to be, however slow the machine
+AFRESH = f"""async () => {{
+    const graph = document.createElement('div'), shown = {PLOT};
+    Object.assign(graph.style, {{ position: 'absolute', left: '-9999px' }});
+    document.body.append(graph);
+    await Plotly.newPlot(graph, shown.data, {{ ...shown.layout, width: shown._fullLayout.width, height: shown._fullLayout.height }});
+    const pictures = {PICTURES};
+    Plotly.purge(graph);
+    graph.remove();
+    return pictures;
+}}"""
+ARE_SHOWN = f"wanted => {{ const graph = {PLOT}; return JSON.stringify({PICTURES}) === JSON.stringify(wanted); }}"
 # event -> the pictures have changed -> the frame with them is on screen; times are collected in window.times
 WATCH_PAINT = """node => {
     window.times = []; let start = null;
@@ -72,11 +84,16 @@ def assert_shows(page, figure, step: int, view: int) -> None:
     menu = figure.layout.updatemenus[0] if figure.layout.updatemenus else None
     visible = menu.buttons[view].args[0]["visible"] if menu else [True] * len(figure.data)
     expected = [array for array, on in zip(drawn(figure, step), visible, strict=True) if on]
-    for found, wanted in zip(shown(page), expected, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-6)
-    pictures = page.evaluate(PICTURES)
-    page.evaluate(f"() => Plotly.redraw({PLOT})")
-    assert pictures and pictures == page.evaluate(PICTURES)  # drawn, not only taken note of
+    for _ in range(50):  # a busy machine takes its time
+        found = shown(page)
+        if all(a.shape == b.shape and np.allclose(a, b, rtol=1e-6, equal_nan=True) for a, b in zip(found, expected, strict=True)):
+            break
+        page.wait_for_timeout(100)
+    for one, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, wanted, rtol=1e-6)
+    pictures = page.evaluate(AFRESH)
+    assert pictures
+    page.wait_for_function(ARE_SHOWN, arg=pictures)  # drawn, not only taken note of
 
 
 @every_figure
