@@ -31,7 +31,12 @@ class _Filmed(LabelsOnly):
 @functools.cache
 def teacher_path() -> tuple:
     """Models of a convolutional teacher after 1, 2, 4 and 8 epochs on 1,000 labelled digits; see lesson 08."""
-    task, film = load_task("digits"), _Filmed()
+    return learned(load_task("digits"))
+
+
+def learned(task) -> tuple:
+    """The same of a teacher that learns from the labels of `task`, digits of which some may be wrong or missing."""
+    film = _Filmed()
     start = conv_net(task, (24, 48), role="teacher", seed=SEED)
     about = {"epochs": STOPS[-1], "batch_size": 64, "lr": 5e-3, "seed": SEED, "progress": "off", "score": ()}
     distill(start, None, task, film, **about)

@@ -31,7 +31,7 @@ from kdviz.paths import PACKAGE, data_dir, in_clone
 
 KEYS = ["task", "labels", "method", "seed"]  # of a row in its table
 KEYS_OF = {"tuning": ["block", *KEYS, "draw"]}
-OF_GROUP = ("table", "student", "rows", "wrong", "kronecker", "assistant")  # what a group's rows share
+OF_GROUP = ("table", "student", "rows", "wrong", "kronecker", "assistant", "teacher")  # what a group's rows share
 AGAIN = "remove it, and it is run again"
 PACKAGES = ("torch", "transformers", "datasets", "accelerate")
 
@@ -56,6 +56,8 @@ class Experiment:
     wrong     : share of the labels that are wrong, any other class alike
     kronecker : factor by which the student's matrices are factorised
     assistant : sizes of TAKD's assistant
+    teacher   : of digits: the number of its checkpoint (`kdviz.course.digits`), or "same labels" for one that learned
+                from this row's labels, right and wrong. None: the finished one
     """
 
     table: str
@@ -70,6 +72,7 @@ class Experiment:
     wrong: float = 0.0
     kronecker: int | None = None
     assistant: dict | None = None
+    teacher: int | str | None = None
 
     @property
     def name(self) -> str:
@@ -150,7 +153,7 @@ def train(experiment: Experiment):
     # the vocabulary comes from all texts, so that every share of labels trains the same student
     sizes = dict(experiment.student)
     if sizes.pop("init_from", None):
-        sizes["init_from"] = _teacher(experiment.task)
+        sizes["init_from"] = _teacher(experiment, task)
     build = conv_net if "channels" in sizes else build_student
     student = build(task, **sizes, seed=experiment.seed)
     if experiment.kronecker is not None:
@@ -163,7 +166,7 @@ def train(experiment: Experiment):
         task = replace(task, splits=task.splits | {"attacked": pool})
     method = experiment.build()
     reads = bool(method.needs) or method.needs_live_teacher
-    teacher = _teacher(experiment.task) if reads else None
+    teacher = _teacher(experiment, task) if reads else None
     how = {"seed": experiment.seed, "cache_dtype": "float16", "progress": "off", "score": scored(experiment, task)}
     return distill(student, teacher, task, method, **how, **experiment.settings)
 
@@ -218,13 +221,21 @@ def load(name: str):
     return load_task(name)
 
 
+def _teacher(experiment: Experiment, task):
+    """The teacher of a row; task : with the labels that the row's student may see."""
+    from kdviz.course.digits import learned, teacher_path
+
+    if experiment.task != "digits":
+        return _minilm(experiment.task)
+    if experiment.teacher == "same labels":
+        return learned(task)[-1]
+    return teacher_path()[-1 if experiment.teacher is None else experiment.teacher]
+
+
 @functools.cache
-def _teacher(task: str):
-    from kdviz.course.digits import teacher_path
+def _minilm(task: str):
     from kdviz.models.teachers import load_teacher
 
-    if task == "digits":
-        return teacher_path()[-1]
     return load_teacher("minilm", load(task))
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from kdviz.course.results import Experiment, Results
+from kdviz.course.results import OF_GROUP, Experiment, Results
 from kdviz.disk import write_json
 from kdviz.paths import data_dir
 
@@ -82,7 +82,8 @@ def _of_block(name: str) -> list[Trial]:
                     "space": space,
                     "block": name,
                 }
-                same |= {name: block[name] for name in ("student", "settings")} | {"declared": digest(name, method)}
+                same |= {name: block[name] for name in OF_GROUP if name in block}
+                same |= {"settings": block["settings"], "declared": digest(name, method)}
                 for draw in range(plan()["draws"]):
                     made += [Trial(**same, table=TUNING, draw=draw, seed=seed) for seed in plan()["tuning_seeds"]]
                 seeds = block.get("seeds_of", {}).get(method, block["seeds"])
