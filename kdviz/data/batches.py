@@ -21,7 +21,8 @@ MOST_PHASES = 64  # of one run: keeps the shuffles of (seed, phase) apart
 class Batch:
     """input_ids, attention_mask, token_type_ids: (B, n), padded to the longest row; labels, index: (B,).
 
-    Of multiple choice (B·K, n): the K texts of a row follow each other. Labels are (B, C) of several labels.
+    Of multiple choice (B·K, n): the K texts of a row follow each other. Labels are (B, C) of several labels, and (B, n)
+    of language modelling. An index below 0 is of a row that stands in no table: the teacher reads it as it comes.
     """
 
     input_ids: torch.Tensor
@@ -94,7 +95,7 @@ class Rows:
         if not self.kind.tokens:
             shape = self.labels.shape[1:] if start else ()
             labels = dataset["label"][:] if "label" in names else self.kind.unlabelled(len(self) - start, shape)
-        labels = np.asarray(labels, self.labels.dtype)
+        labels = np.asarray(labels, None if self.kind.tokens else self.labels.dtype)
         self.labels = np.concatenate([self.labels, labels]) if start else labels
         self.text_lengths = np.concatenate([self.text_lengths, np.array([len(row) for row in ids], np.int64)])
         return range(start, len(self))
@@ -110,7 +111,9 @@ class Rows:
         for place, (text, length) in enumerate(zip(texts, lengths)):
             ids[place, :length] = self.input_ids[text]
             types[place, :length] = self.token_type_ids[text]
-        batch = Batch(*map(torch.from_numpy, (ids, mask.astype(np.int64), types, self.labels[index], index)))
+        mask = mask.astype(np.int64)
+        labels = self.kind.targets(self.labels[index], ids, mask)
+        batch = Batch(*map(torch.from_numpy, (ids, mask, types, labels, index)))
         return batch if device is None or device.type == "cpu" else batch.to(device)
 
     def members(self, which: str, first: int | None = None) -> np.ndarray:

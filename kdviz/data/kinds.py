@@ -1,119 +1,19 @@
 """What kind of answer a task asks for: the one place that knows labels, losses, answers and scores.
 
-Loop, evaluation, checkpoints, runs, pictures, comparison and search ask ``task.kind``; none of them says "accuracy" or
-"argmax" by itself. A new kind is a subclass of `Kind`, put on a task with ``Task(…, kind=MyKind())`` and
-into `KINDS`, so that saved runs and models find it by name.
+`kdviz.data.kind` says what a kind is. Kinds of answers about a text stand here, that of texts in `kdviz.data.language`.
 """
 
 from __future__ import annotations
-
-from abc import ABC, abstractmethod
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from kdviz.data import questions
+from kdviz.data.kind import Kind
+from kdviz.data.language import LanguageModelling
 from kdviz.losses import logits as losses
 from kdviz.losses.logits import UNLABELLED
-
-
-class Kind(ABC):
-    """Base of all kinds. Logits are (B, C) where nothing else is said, C the number of the task's `labels`.
-
-    name    : in files, messages and saved runs
-    primary : of `scores`, the one that dev is judged by; higher is better
-    spread  : what its interval follows from: "share" of the rows, "correlation", or None
-    problem : what transformers calls it in a config (problem_type); None where it finds out by itself
-    head    : of transformers' classes for it, AutoModelFor<head>
-    named   : whether outputs go by names, which a model and a task must share
-    tokens  : whether the logits of a row are (n, C), some for each token; such a kind cuts its rows itself (`encode`)
-    """
-
-    name: str = ""
-    primary: str = ""
-    spread: str | None = None
-    problem: str | None = None
-    head: str = "SequenceClassification"
-    named: bool = False
-    tokens: bool = False
-
-    def __eq__(self, other) -> bool:
-        """Two of one class are one kind: a task may be copied, or come from another process."""
-        return type(self) is type(other)
-
-    def __hash__(self) -> int:
-        return hash(type(self))
-
-    def choices(self, labels: tuple[str, ...]) -> int:
-        """Texts that a row consists of, `labels` those of the task: 1, and K for multiple choice."""
-        return 1
-
-    def outputs(self, labels: tuple[str, ...]) -> tuple[str, ...]:
-        """What a head puts out for one text, by name."""
-        return tuple(labels)
-
-    def shaped(self, logits, labels: tuple[str, ...]):
-        """Logits by rows, from a network's, which are by texts."""
-        return logits
-
-    @abstractmethod
-    def unlabelled(self, rows: int, shape: tuple[int, ...] = ()) -> np.ndarray:
-        """Labels of so many rows that have none, as the column ``label`` holds them; shape : of a row's label."""
-
-    @abstractmethod
-    def known(self, labels):
-        """(N,) truth values: which rows have a label. labels : an array or a tensor, rows first."""
-
-    def inside(self, logits, input_ids, attention_mask, token_type_ids, tokenizer):
-        """The logits of a network, without those that can be no answer."""
-        return logits
-
-    @abstractmethod
-    def strata(self, labels) -> np.ndarray:
-        """(N,) small integers by which rows are drawn, so that a part has what the whole has."""
-
-    @abstractmethod
-    def hard(self, logits, labels, *, reduction="mean"):
-        """The loss with the labels; rows without one do not count."""
-
-    @abstractmethod
-    def soft(self, student_logits, teacher_logits, temperature=1.0, *, reduction="mean"):
-        """The loss with the teacher's answers; no gradient to the teacher."""
-
-    def squared(self, student_logits, teacher_logits, *, reduction="mean"):
-        """Mean squared distance of the logits themselves, for methods that soften nothing."""
-        return losses.mse(student_logits, teacher_logits, reduction=reduction)
-
-    @abstractmethod
-    def answers(self, logits) -> torch.Tensor:
-        """(N,) what the model says: class numbers, or values."""
-
-    @abstractmethod
-    def said(self, logits, labels: tuple[str, ...]) -> dict:
-        """Columns of a table of answers, `labels` the names of the outputs."""
-
-    @abstractmethod
-    def scores(self, logits, labels) -> dict[str, float]:
-        """Scores of labelled rows, the primary one first, "loss" (mean of `hard`) among them."""
-
-    # What is asked of a whole split, where an answer may need more than one row. rows : `kdviz.data.batches.Rows`
-    def judged(self, logits, rows, threshold: float = 0.0) -> dict[str, float]:
-        """`scores` of all labelled rows."""
-        known = torch.from_numpy(self.known(rows.labels))
-        return self.scores(logits[known], torch.from_numpy(rows.labels)[known])
-
-    def counted(self, rows) -> int:
-        """How many answers `judged` looks at."""
-        return int(self.known(rows.labels).sum())
-
-    def given(self, logits, rows, threshold: float = 0.0) -> torch.Tensor:
-        """`answers` to all rows, for a run to keep."""
-        return self.answers(logits)
-
-    def threshold(self, logits, rows) -> float:
-        """What is best chosen on dev once training has ended; models keep it and hand it to `judged` and `given`."""
-        return 0.0
 
 
 class Classification(Kind):
@@ -365,15 +265,11 @@ class QuestionAnswering(Kind):
         return np.flatnonzero(self.known(rows.labels))
 
 
-CLASSIFICATION, REGRESSION, MULTI_LABEL, MULTIPLE_CHOICE, QUESTION_ANSWERING = (
-    Classification(),
-    Regression(),
-    MultiLabel(),
-    MultipleChoice(),
-    QuestionAnswering(),
-)
+CLASSIFICATION, REGRESSION, MULTI_LABEL = Classification(), Regression(), MultiLabel()
+MULTIPLE_CHOICE, QUESTION_ANSWERING, LANGUAGE_MODELLING = MultipleChoice(), QuestionAnswering(), LanguageModelling()
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (CLASSIFICATION, REGRESSION, MULTI_LABEL, MULTIPLE_CHOICE, QUESTION_ANSWERING)
+    kind.name: kind
+    for kind in (CLASSIFICATION, REGRESSION, MULTI_LABEL, MULTIPLE_CHOICE, QUESTION_ANSWERING, LANGUAGE_MODELLING)
 }
 
 

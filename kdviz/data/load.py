@@ -11,13 +11,23 @@ import datasets
 
 from kdviz.data import images
 from kdviz.data.files import TEXTS, BadFile, Table, again, read, read_parts, read_table
-from kdviz.data.kinds import MULTI_LABEL, MULTIPLE_CHOICE, QUESTION_ANSWERING, REGRESSION, Kind, kind_of
+from kdviz.data.kinds import (
+    LANGUAGE_MODELLING,
+    MULTI_LABEL,
+    MULTIPLE_CHOICE,
+    QUESTION_ANSWERING,
+    REGRESSION,
+    Kind,
+    kind_of,
+)
 from kdviz.data.labels import classes_of, missing, other_kind, values_of
+from kdviz.data.language import COLUMNS as WRITTEN, written_of
 from kdviz.data.lists import chosen_of, endings_of, sets_of
 from kdviz.data.questions import SPAN
 from kdviz.data.real import PACKAGES, load_real
 from kdviz.data.spans import COLUMNS, asked_of
 from kdviz.data.stored import ENDINGS, cached_data, is_data
+from kdviz.data.symbols import tokenizer_of
 from kdviz.data.task import SPLITS, Task, complete
 from kdviz.paths import data_dir, restore
 
@@ -58,6 +68,7 @@ def load_task(
     columns: Mapping[str, str | Sequence[str]] | None = None,
     labels: Sequence | Mapping | None = None,
     kind: str | None = None,
+    tokenizer=None,
 ) -> Task:
     """A task by its name, or from data of yours.
 
@@ -78,7 +89,10 @@ def load_task(
         row; ``"multi-label"``, any number of labels in each row, ``["a", "b"]`` or ``"a|b"`` in a column label or
         labels; ``"multiple-choice"``, a text, endings (a list, or columns ending_0, ending_1, …) and as label the
         number of the right one, from 0; ``"question-answering"``, a question, a context and answers as SQuAD has them
-        (also its own files, .json), or one answer (nothing for none), with answer_start where it occurs twice
+        (also its own files, .json), or one answer (nothing for none), with answer_start where it occurs twice;
+        ``"language-modelling"``, a prompt and its completion, or a text alone; transfer holds prompts
+    tokenizer : for the task's students: a transformers tokenizer; of language modelling also ``"characters"`` or
+        ``"words"`` (between spaces), each one that occurs in train, transfer and dev
 
     Raises
     ------
@@ -98,11 +112,14 @@ def load_task(
     if name is None:
         if "train" not in sources:
             raise ValueError(f"data for {', '.join(sources)} but none to train on: pass train=…")
-        return _from_sources(sources, columns or {}, labels, kind_of(kind or "classification"), notes=notes)
+        task = _from_sources(sources, columns or {}, labels, kind_of(kind or "classification"), notes=notes)
+        return task if tokenizer is None else replace(task, tokenizer=tokenizer_of(tokenizer, task))
     if not isinstance(name, str):
         raise TypeError(f"a {type(name).__name__} is no name of a task: pass it as train=…")
-    if (columns or labels or kind) and name in {**EMBEDDED, **OF_KINDS, **PACKAGES, **IMAGES}:
-        raise ValueError(f"columns=, labels= and kind= are for data of yours; {name!r} has its own")
+    if tokenizer is not None or (
+        (columns or labels or kind) and name in {**EMBEDDED, **OF_KINDS, **PACKAGES, **IMAGES}
+    ):
+        raise ValueError(f"columns=, labels=, kind= and tokenizer= are for data of yours; {name!r} has its own")
     if name in EMBEDDED:
         return _embedded(name, SPLITS, labels=EMBEDDED[name])
     if name in OF_KINDS:
@@ -150,7 +167,7 @@ def _of_hub(name: str, columns: Mapping[str, str], labels, kind: str | None) -> 
     asked, label = kind_of(kind or "classification"), columns.get("label", "label")
 
     def check(card):  # before gigabytes of it are downloaded
-        if asked in (MULTI_LABEL, MULTIPLE_CHOICE, QUESTION_ANSWERING):
+        if asked in (MULTI_LABEL, MULTIPLE_CHOICE, QUESTION_ANSWERING, LANGUAGE_MODELLING):
             return
         if not {columns.get("text", "text"), label} <= {*card.columns} and (problem := other_kind(card.columns)):
             raise BadFile(name, *problem)
@@ -207,6 +224,8 @@ def _from_sources(
     """Train comes first: it fixes columns and classes."""
     if kind == QUESTION_ANSWERING:
         return _questions(sources, columns, labels, name, notes)
+    if kind == LANGUAGE_MODELLING:
+        return _written(sources, columns, labels, name, notes)
     keys = ("text", "endings", "label") if kind == MULTIPLE_CHOICE else (*TEXTS, "label")
     if unknown := set(columns) - {*keys}:
         raise ValueError(f"columns= has the key {min(unknown)!r}: choose among {', '.join(keys)}")
@@ -276,3 +295,18 @@ def _questions(sources: dict, columns: Mapping[str, str], labels, name: str | No
         notes += found
     name = _named(name, sources, notes)
     return complete(Task(name, SPAN, splits, notes=tuple(notes), kind=QUESTION_ANSWERING))
+
+
+def _written(sources: dict, columns: Mapping[str, str], labels, name: str | None, notes) -> Task:
+    """A task of language modelling; see `kdviz.data.language`."""
+    if unknown := set(columns) - {*WRITTEN, "text"}:
+        raise ValueError(f"columns= has the key {min(unknown)!r}: choose among {', '.join(WRITTEN)}, text")
+    if labels is not None:
+        raise ValueError(f"labels={labels!r}: the labels of language modelling are texts; leave labels out")
+    splits = {}
+    for split, source in sources.items():
+        own = {key: value for key, value in columns.items() if split != "transfer" or key == "prompt"}
+        splits[split] = written_of(read(source, split), own, labelled=split != "transfer")
+    name = _named(name, sources, notes)
+    outputs = LANGUAGE_MODELLING.outputs(())
+    return complete(Task(name, outputs, splits, notes=tuple(notes), kind=LANGUAGE_MODELLING))

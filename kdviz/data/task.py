@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -29,6 +30,7 @@ class Task:
     kind   : what kind of answer is asked for
     folder : where an embedded task is kept, else None
     notes  : what was done to the data on the way
+    tokenizer : for students of this task, unless another is asked for; None is the packaged MiniLM's
     """
 
     name: str
@@ -37,6 +39,7 @@ class Task:
     folder: Path | None = None
     notes: tuple[str, ...] = ()
     kind: Kind = CLASSIFICATION
+    tokenizer: Any = None
 
     @property
     def pair(self) -> bool:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from kdviz import fields
+from kdviz.data.kinds import CLASSIFICATION, Kind
 from kdviz.fields import Fields
 from kdviz.losses import contextual
 
@@ -128,7 +129,8 @@ class Method:
     needs_live_teacher : hold the teacher in memory, for methods that show it text made on the fly. Fields of the
                          task's own rows still come from the cache
     any_kind           : reads labels and answers through ``ctx.kind`` alone, so it serves every kind of task
-                         (`kdviz.data.kinds`); another method is refused where the task is not classification
+                         (`kdviz.data.kinds`); another method is refused where the task is not classification.
+                         `serves` says it where this is not all
     returns            : which student is the result: the "best" on dev of all phases' epochs (of equal phases the
                          later, of equal epochs the first), or the "last"
     """
@@ -143,6 +145,10 @@ class Method:
     def name(self) -> str:
         """Shown in tables and figures."""
         return type(self).__name__
+
+    def serves(self, kind: Kind) -> bool:
+        """Whether it can train on tasks of this kind; a run on another kind is refused by name."""
+        return self.any_kind or kind == CLASSIFICATION
 
     def phases(self, epochs: int) -> list[Phase]:
         """How `epochs` are spent."""

@@ -69,6 +69,9 @@ class Glitter(Method):
         made = [self.copies[name][:] for name in names]
         return super().describe() | {"copies": made and hashlib.sha256(repr(made).encode()).hexdigest()[:12]}
 
+    def serves(self, kind):
+        return super().serves(kind) and not kind.writes  # a copy of a prompt would ask for another completion
+
     @property
     def needs(self):
         return frozenset({"logits"}) if self.variant == "kd" else frozenset()

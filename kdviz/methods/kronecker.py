@@ -41,6 +41,9 @@ class KroneckerBERT(Method):
 
     any_kind = True
 
+    def serves(self, kind):
+        return super().serves(kind) and not kind.writes
+
     @property
     def needs(self):
         return (self.inner_fields if self.inner or self.general_epochs else frozenset()) | {"logits"}

@@ -39,6 +39,9 @@ class PD(Method):
     needs = frozenset({"logits"})
     any_kind = True
 
+    def serves(self, kind):
+        return super().serves(kind) and not kind.writes  # a masked word is guessed from what follows, too
+
     def phases(self, epochs):
         first = max(1, epochs // 2) if self.reading_epochs is None else self.reading_epochs
         return stages("reading", first, epochs, frozenset(), lambda left: Phase("soft labels", left, rows=self.rows))

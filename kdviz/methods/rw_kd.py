@@ -59,6 +59,9 @@ class RWKD(Method):
             "logits": ctx.kind.soft(student["logits"], teacher["logits"], self.temperature, reduction="none"),
         }
 
+    def serves(self, kind):
+        return super().serves(kind) and not kind.writes
+
     def weights(self, losses, ctx):
         batch, meta = ctx.batch, ctx.sample(self.meta, self.meta_size)
         share = torch.ones(len(batch.index), device=batch.labels.device)

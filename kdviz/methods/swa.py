@@ -49,6 +49,9 @@ class SWA(Method):
     any_kind = property(lambda self: self.base.any_kind)
     name = property(lambda self: f"{self.base.name} + SWA")
 
+    def serves(self, kind):
+        return self.base.serves(kind)
+
     def phases(self, epochs):
         *before, last = [phase for phase in self.base.phases(epochs) if phase.epochs] or self.base.phases(epochs)
         return [*before, replace(last, schedule=self.schedule, lr=self.lr or last.lr)]

@@ -16,6 +16,7 @@ from kdviz.hub import quiet
 def save_pretrained(model, folder) -> Path:
     """Write a Model's config.json, model.safetensors and tokenizer as transformers does; returns the folder.
 
+    ``AutoModelForCausalLM.from_pretrained(folder)`` gives a language model's logits, and writes with ``generate``.
     ``AutoModelForQuestionAnswering.from_pretrained(folder)`` gives a model's logits inside of the context.
     ``AutoModelForSequenceClassification.from_pretrained(folder)`` and ``pipeline("text-classification", folder)`` give
     the probabilities that `model` gives; of multiple choice ``AutoModelForMultipleChoice``, which reads (B, K, n), or
@@ -37,8 +38,8 @@ def save_pretrained(model, folder) -> Path:
         encoder.config.vocab_size, encoder.config.pad_token_id = len(table), tokenizer.pad_token_id
     if model.threshold:
         encoder.config.null_threshold = model.threshold  # transformers has no name for it; `kd.load_teacher` reads it
-    if model.labels:
-        kind = kind_of(model.task_kind)
+    kind = kind_of(model.task_kind)
+    if model.labels and not kind.writes:
         encoder.config.id2label = dict(enumerate(kind.outputs(model.labels)))
         encoder.config.problem_type = kind.problem or encoder.config.problem_type
         encoder.config.label2id = {label: index for index, label in encoder.config.id2label.items()}

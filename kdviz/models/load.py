@@ -10,13 +10,13 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig
 
-from kdviz.data.kinds import CLASSIFICATION, KINDS, MULTIPLE_CHOICE, QUESTION_ANSWERING
+from kdviz.data.kinds import CLASSIFICATION, KINDS, LANGUAGE_MODELLING, MULTIPLE_CHOICE, QUESTION_ANSWERING
 from kdviz.disk import words
 from kdviz.hub import quiet
 from kdviz.models.model import Model
 from kdviz.models.network import seeded
 from kdviz.models.tokenizers import ids_of, load_tokenizer
-from kdviz.models.transformer import Transformer, auto_class
+from kdviz.models.transformer import WRITERS, Transformer, auto_class
 from kdviz.states import text_to_ids
 
 SAFE = {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
@@ -24,7 +24,8 @@ FAMILIES = (
     "BERT, RoBERTa, DistilBERT, ELECTRA, ALBERT, DeBERTa, XLM-R, MPNet, ModernBERT, CamemBERT, BigBird, Longformer, "
     "RemBERT, data2vec, GPT-2, LLaMA, Qwen2"
 )
-HEADS = (*sorted({kind.head for kind in KINDS.values()} - {CLASSIFICATION.head}), CLASSIFICATION.head)
+OTHERS = {kind.head for kind in KINDS.values() if not kind.writes} - {CLASSIFICATION.head}
+HEADS = (*sorted(OTHERS), CLASSIFICATION.head)
 ONE_OUTPUT = MULTIPLE_CHOICE.outputs(())  # how kdviz names that of a family without a head for multiple choice
 AGAIN = "download it, or save it, again"
 CLOSE = 1e-3  # of the largest number: how far padding and another kernel may move a hidden state or a probability
@@ -36,6 +37,9 @@ def load_folder(folder: Path, name: str, task=None) -> Model:
     Raises ValueError, naming the folder, when files are damaged or do not belong together, when the classifier is of
     another kind or its labels are not the task's, and when the model is of a family that kdviz cannot run.
     """
+    asked = None if task is None else task.kind
+    if asked == LANGUAGE_MODELLING or (asked is None and _architecture(folder).endswith(WRITERS)):
+        return _load_writer(folder, name)
     network, lost, rows = _load(HEADS, folder)
     if rows and lost == set(rows) and len(set(rows.values())) == 1:  # only the number of classes is not as claimed
         network, lost, _ = _load(HEADS, folder, next(iter(rows.values())))
@@ -70,6 +74,31 @@ def load_folder(folder: Path, name: str, task=None) -> Model:
     about = {"name": name, "role": "teacher", "labels": labels, "task_kind": kind}
     about["threshold"] = getattr(config, "null_threshold", 0.0) if spans else 0.0  # written by `save_pretrained`
     return tried(network, load_tokenizer(folder), **about)
+
+
+def _architecture(folder: Path) -> str:
+    """The class that wrote the folder, as its config names it; "" where it does not."""
+    try:
+        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+    except Exception:  # whatever another library's code may raise; `_load` meets it again, and says so
+        return ""
+    return "".join(config.architectures or ())
+
+
+def _load_writer(folder: Path, name: str) -> Model:
+    """A causal language model. Rows of its word table beyond the tokenizer's ids, which no text has, are left out."""
+    network, lost, _ = _load((LANGUAGE_MODELLING.head,), folder)
+    if lost:
+        raise ValueError(
+            f"{name!r} has no head that says the next word ({min(lost)} is missing), so it cannot teach language "
+            f"modelling: choose a model that AutoModelForCausalLM wrote"
+        )
+    tokenizer = load_tokenizer(folder)
+    if len(network.get_input_embeddings().weight) > (ids := ids_of(tokenizer)):
+        with quiet(), seeded(0):
+            network.resize_token_embeddings(ids)
+    about = {"labels": LANGUAGE_MODELLING.outputs(()), "task_kind": LANGUAGE_MODELLING.name}
+    return tried(network, tokenizer, name=name, role="teacher", **about)
 
 
 def _misfit(kind: str, outputs: int, task) -> str:

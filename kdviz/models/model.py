@@ -142,7 +142,8 @@ class Model(Module):
 
         Of regression its "text" and the "score". Of question answering "question", "answer", "start", "end", "score":
         the characters of the context where the answer is, "" and 0 for no answer, and the probability of it. A context
-        that is longer than max_length is read in windows.
+        that is longer than max_length is read in windows. Of language modelling "text" and its "completion", the
+        likeliest token after the likeliest token; `kdviz.models.writing.write` draws them.
 
         texts : a str; a (premise, hypothesis) or (question, context) tuple; or a list of either, read as `kd.encode`
                 reads them; of multiple choice (beginning, [ending, …]) tuples, and "ending" is the one that was chosen
@@ -152,15 +153,20 @@ class Model(Module):
 
         if "logits" not in self.fields:
             raise ValueError(self._refusal({"logits"}))
+        kind = kind_of(self.task_kind)
+        if kind.writes:
+            from kdviz.models.writing import completions
+
+            return completions(self, texts if isinstance(texts, list) else [texts])
         items = texts if isinstance(texts, list) else [texts]
         if self.choices > 1:
             return self._choose(items, max_length)
-        if kind_of(self.task_kind).tokens:
+        if kind.tokens:
             from kdviz.models.predict import answer
 
             return answer(self, items, max_length)
         parts = [encode(self, items[k : k + CHUNK], max_length=max_length) for k in range(0, len(items) or 1, CHUNK)]
-        said = kind_of(self.task_kind).said(torch.cat([part.logits for part in parts]), self.labels)
+        said = kind.said(torch.cat([part.logits for part in parts]), self.labels)
         return pd.DataFrame({"text": [text for part in parts for text in part.texts]} | said)
 
     def _choose(self, items, max_length: int):

@@ -15,7 +15,7 @@ FIELDS = frozenset({"logits", "hidden", "attentions", "scores", "qkv", "ffn"})
 class Outputs:
     """What a forward pass was asked for; everything else is None.
 
-    logits     : (B, C), or (B, n, 2) of what answers questions
+    logits     : (B, C), (B, n, 2) of what answers questions, or (B, n, V) of what writes
     hidden     : (B, L+1, n, d); index 0 is the embedding output
     attentions : (B, L, h, n, n) rows sum to 1, padded columns are 0, before attention dropout
     scores     : (B, L, h, n, n) QKᵀ/√(d/h), before any mask and before the softmax
@@ -59,10 +59,12 @@ class Network(Module):
     layers, width, heads : L, d and h (None without attention)
     fields, max_length : what `want` may name; the longest input in tokens
     causal             : whether a word sees no later one
+    writes             : whether its logits are of the next token, at each position
     embedding          : the word table, an nn.Embedding or what has its `weight`
     """
 
     causal: bool = False
+    writes: bool = False
 
     def forward(self, input_ids, attention_mask, token_type_ids, vectors, want) -> Outputs:
         """ids, mask and types (B, n); vectors (B, n, d) of words in place of ids, or None; want: names of `fields`."""

@@ -16,7 +16,8 @@ BATCH = 64
 
 @torch.no_grad()
 def predict(model, rows: Rows, accelerator=None) -> torch.Tensor:
-    """Logits (N, C) on the CPU, in row order, with dropout off; (N, n, C), padded, where each token has its own.
+    """Logits (N, C) on the CPU, in row order, with dropout off; (N, n, C), padded, where each token has its own; of
+    language modelling what it keeps of them (`LanguageModelling.kept`), (N, n, 3).
 
     Several processes share the work.
 
@@ -36,6 +37,7 @@ def predict(model, rows: Rows, accelerator=None) -> torch.Tensor:
         index = mine[start : start + BATCH]
         batch = rows.batch(index if len(index) else order[:1], device)  # who has no row learns C from another's
         out = model(batch.input_ids, batch.attention_mask, batch.token_type_ids, want=frozenset({"logits"})).logits
+        out = rows.kind.kept(out, batch.labels)
         if logits is None:
             shape = (len(rows), int(rows.lengths.max()), out.shape[-1]) if out.ndim == 3 else (len(rows), out.shape[-1])
             logits = torch.zeros(shape, device=device)

@@ -10,6 +10,7 @@ import torch
 from transformers import AutoConfig
 
 from kdviz.data.files import TEXTS
+from kdviz.data.language import marks
 from kdviz.models.model import Model
 from kdviz.models.recurrent import BiLSTM, GatedCNN
 from kdviz.models.tokenizers import ids_of, load_tokenizer, tokenizer_sha256, unknown_id
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from kdviz.data.task import Task
 
 POSITIONS = 512
-TRANSFORMERS = ("bert", "gpt2", "llama")
+DECODERS = ("gpt2", "llama")
+TRANSFORMERS = ("bert", *DECODERS)
 
 
 def build_student(
@@ -29,29 +31,36 @@ def build_student(
     hidden: int | None = None,
     heads: int | None = None,
     intermediate: int | None = None,
-    vocabulary: str = "task",
+    vocabulary: str | None = None,
     init_from: Model | None = None,
     seed: int = 0,
     tokenizer=None,
-    architecture: str = "bert",
+    architecture: str | None = None,
 ) -> Model:
     """A new classifier for `task`, ready to be distilled: a BERT, unless `architecture` or `init_from` says otherwise.
 
+    For a task of language modelling it is a LLaMA that says the next word, with one table for words in and words out.
+
     hidden, heads : width and number of attention heads; those of `init_from`, or 128 and 4, when None
     intermediate : width of the feed-forward layers, 4 × hidden (or that of `init_from`) when None
-    vocabulary   : ``"task"`` keeps embedding rows only for tokens that occur in the task's train, transfer and
-                   dev texts, and for the special tokens. A word never seen there is read as [UNK], piece by piece:
-                   the student cannot know it. ``"full"`` keeps every row (30,522 × hidden weights for MiniLM's).
+    vocabulary   : ``"task"``, the default, keeps embedding rows only for tokens that occur in the task's train,
+                   transfer and dev texts, and for the special tokens. A word never seen there is read as [UNK], piece
+                   by piece: the student cannot know it. ``"full"`` keeps every row (30,522 × hidden weights for
+                   MiniLM's); a student that writes has them all
     init_from    : a teacher of the same width, heads and feed-forward width; the student is of its family. Its
                    embeddings and evenly spaced layers (6 → 2: layers 3 and 6) are copied; pooler and classifier
                    start new.
     seed         : of the initial weights; the same in every process, and the global random state is not touched.
                    They are drawn with BERT's deviation of 0.02 times √(768 / hidden) [ours]
-    tokenizer    : the teacher's, when it is not the packaged MiniLM's (taken from `init_from` when that is given)
-    architecture : ``"bert"``; ``"gpt2"`` or ``"llama"``, decoders, whose classifier reads the last word, which alone
-                   sees all others; ``"bilstm"`` or ``"cnn"``, with no heads and no feed-forward width of their own
+    tokenizer    : the teacher's, when it is neither the task's own nor the packaged MiniLM's (taken from `init_from`
+                   when that is given)
+    architecture : ``"bert"``, the default; ``"gpt2"`` or ``"llama"``, decoders, whose classifier reads the last word,
+                   which alone sees all others; ``"bilstm"`` or ``"cnn"``, with no heads and no feed-forward width of
+                   their own
     Raises ValueError when the shape is impossible or does not fit `init_from` (both values are named).
     """
+    writes = task.kind.writes
+    architecture = architecture or (init_from and "bert") or ("llama" if writes else "bert")
     if architecture not in (*TRANSFORMERS, "bilstm", "cnn"):
         raise ValueError(f"architecture={architecture!r}: choose {', '.join(TRANSFORMERS)}, bilstm or cnn")
     if architecture not in TRANSFORMERS and (init_from is not None or intermediate is not None):
@@ -60,6 +69,11 @@ def build_student(
         raise ValueError(
             f"architecture={architecture!r} and init_from: the student is of the teacher's family; say one"
         )
+    if writes and init_from is None and architecture not in DECODERS:
+        raise ValueError(f"a {architecture} sees later words, so it cannot write: choose {' or '.join(DECODERS)}")
+    vocabulary = vocabulary or ("full" if writes else "task")
+    if writes and vocabulary != "full":
+        raise ValueError(f'vocabulary={vocabulary!r}: a model that writes knows every token: leave it out, or "full"')
     if vocabulary not in ("task", "full"):
         raise ValueError(f'vocabulary={vocabulary!r}: choose "task" or "full"')
     hidden = hidden if hidden is not None else 128 if init_from is None else init_from.width
@@ -68,9 +82,10 @@ def build_student(
         shape = f"layers={layers}, hidden={hidden}, heads={heads}"
         raise ValueError(f"{shape}: all must be ≥ 1 and hidden a multiple of heads")
     if tokenizer is None:
-        tokenizer = load_tokenizer() if init_from is None else init_from.tokenizer
+        tokenizer = (task.tokenizer or load_tokenizer()) if init_from is None else init_from.tokenizer
     if init_from is not None:
-        _check_fit(init_from, tokenizer, layers=layers, hidden=hidden, heads=heads, intermediate=intermediate)
+        sizes = {"layers": layers, "hidden": hidden, "heads": heads, "intermediate": intermediate}
+        _check_fit(init_from, tokenizer, writes=writes, **sizes)
     ids, *notes = (None,) if vocabulary == "full" else task_vocabulary(task, tokenizer)
     if ids is not None and init_from is not None:  # where positions count from the padding id, that keeps its place
         ids = sorted({*ids, *range(init_from.network.shift)})
@@ -88,7 +103,7 @@ def build_student(
         raise ValueError(
             f"hidden={hidden}, heads={heads}: a llama turns numbers in pairs, so hidden / heads must be even"
         )
-    if task.kind.tokens and architecture in ("gpt2", "llama"):
+    if task.kind.tokens and not writes and architecture in DECODERS:
         fix = 'choose architecture="bert", "bilstm" or "cnn"'
         raise ValueError(
             f"a {architecture} cannot say that there is no answer, as its first token sees no other: {fix}"
@@ -107,14 +122,17 @@ def build_student(
         "id2label": dict(enumerate(outputs)),
         "label2id": {label: index for index, label in enumerate(outputs)},
     }
+    if writes:
+        changes = {key: value for key, value in changes.items() if key not in ("id2label", "label2id")}
+        ends = dict(zip(("bos_token_id", "eos_token_id"), (next(iter(ids), None) for ids in marks(tokenizer))))
+        changes |= ends | ({"tie_word_embeddings": True} if init_from is None else {})
     if task.kind.problem is not None:
         changes["problem_type"] = task.kind.problem
     if init_from is None:
         sizes = {"hidden_size": hidden, "num_attention_heads": heads}
         sizes["n_inner" if architecture == "gpt2" else "intermediate_size"] = intermediate or 4 * hidden
         unread = {} if architecture == "bert" else {"bos_token_id": None, "eos_token_id": None}
-        places = {"max_position_embeddings": POSITIONS}
-        config = AutoConfig.for_model(architecture, **places, **sizes, **changes, **unread)
+        config = AutoConfig.for_model(architecture, max_position_embeddings=POSITIONS, **sizes, **unread | changes)
     else:
         config = _shortened(init_from, **changes)
     student = Model(Transformer.from_config(config, task.kind.head, seed), tokenizer, **about)
@@ -150,7 +168,7 @@ def _counts(task, tokenizer, splits) -> torch.Tensor:
     return torch.bincount(torch.tensor(list(chain(*rows)), dtype=torch.long), minlength=ids_of(tokenizer))
 
 
-def _check_fit(teacher: Model, tokenizer, *, layers, **wanted) -> None:
+def _check_fit(teacher: Model, tokenizer, *, writes, layers, **wanted) -> None:
     network = teacher.network
     if network.kind != "transformer":
         raise ValueError(f"init_from copies from transformers only; {teacher.name!r} is {network.description}")
@@ -161,6 +179,11 @@ def _check_fit(teacher: Model, tokenizer, *, layers, **wanted) -> None:
                 f"init_from: the student has {name}={wanted[name]}, the teacher {teacher.name!r} has {value}; "
                 f"pass {name}={value}, or leave init_from out"
             )
+    if network.writes != writes:
+        what = "writes" if network.writes else "does not write"
+        raise ValueError(
+            f"init_from: {teacher.name!r} {what}, the student {'does' if writes else 'does not'}: leave out"
+        )
     if layers > teacher.layers:
         raise ValueError(f"init_from: {layers} layers cannot be copied from a teacher of {teacher.layers}")
     if teacher.tokenizer_sha256 != tokenizer_sha256(tokenizer):
@@ -200,3 +223,5 @@ def _copy(teacher: Model, student: Model) -> None:
             origin = f"{stack}{chosen[int(number)]}.{rest}"
         if not name.startswith("pooler"):
             value.data.copy_(source[origin][rows] if value is table else source[origin])
+    if student.network.writes and (head := student.network.encoder.get_output_embeddings()).weight is not table:
+        head.load_state_dict(teacher.network.encoder.get_output_embeddings().state_dict())

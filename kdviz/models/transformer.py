@@ -15,6 +15,7 @@ from kdviz.models.network import Network, Outputs, seeded
 # their classifier reads the first position alone, and `attention.output` opens what a layer does to each by itself
 FIRST_ALONE = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
 WATCHED = "kdviz"  # name of `_attend` among the library's attention functions
+WRITERS = ("ForCausalLM", "LMHeadModel")  # how transformers' classes of language models end
 _calls: ContextVar[list] = ContextVar("what each layer gave to its attention function")
 
 
@@ -34,8 +35,8 @@ transformers.AttentionMaskInterface.register(WATCHED, transformers.AttentionMask
 
 
 class Transformer(Network):
-    """A transformers model: an encoder alone (no logits), with a sequence classifier, or with a start and an end logit
-    for each token (question answering).
+    """A transformers model: an encoder alone (no logits), with a sequence classifier, with a start and an end logit for
+    each token (question answering), or a decoder with logits of the next token at each position (language modelling).
 
     Attention scores and probabilities are computed from the queries and keys that the layers give to their attention
     function, with the mask that the library made, so that the network keeps its fast kernel. Families in which that
@@ -55,11 +56,14 @@ class Transformer(Network):
         self.classifies = encoder is not base
         self.chooses = type(encoder).__name__.endswith("ForMultipleChoice")  # reads (rows, choices, n)
         self.spans = type(encoder).__name__.endswith("ForQuestionAnswering")  # a start and an end for each token
+        self.writes = type(encoder).__name__.endswith(WRITERS)  # logits of the next token at each position
         self.reads_first = self.classifies and not self.spans and config.model_type in FIRST_ALONE  # no other position
         self.reads_last = self.classifies and hasattr(encoder, "score")  # a decoder's classifier
         self.causal = any(getattr(module, "is_causal", False) for module in base.modules())
         if self.spans and self.causal:
             raise ValueError(f"{config.model_type}: the first token, which stands for no answer, sees no context")
+        if self.writes and not self.causal:
+            raise ValueError(f"a {config.model_type} sees later words, so it cannot write one after the other")
         self.watched = base._supports_attention_backend
         self.local = hasattr(config, "attention_window")  # Longformer: its probabilities are no words × words
         modules = dict(base.named_modules())
@@ -86,7 +90,8 @@ class Transformer(Network):
 
     @property
     def description(self) -> str:
-        return f"{self.encoder.config.model_type}, {'with' if self.classifies else 'without'} a classifier"
+        head = "language model" if self.writes else f"{'with' if self.classifies else 'without'} a classifier"
+        return f"{self.encoder.config.model_type}, {head}"
 
     @property
     def embedding(self) -> nn.Embedding:
@@ -98,7 +103,7 @@ class Transformer(Network):
         config, base = self.encoder.config, self.encoder.base_model
         if token_type_ids is not None and getattr(config, "type_vocab_size", 0) > 1:
             inputs["token_type_ids"] = token_type_ids
-        if self.reads_last:
+        if self.causal:
             inputs["use_cache"] = False
         if self.local and self.classifies:  # what its classifier asks for, also when no logits are wanted
             inputs["global_attention_mask"] = torch.zeros_like(inputs["attention_mask"])
@@ -203,8 +208,9 @@ class Transformer(Network):
         config = self.encoder.config.to_diff_dict() | {"model_type": self.encoder.config.model_type}
         # in one order and without the library's version, which change no number: a fingerprint is made of this
         config = {key: config[key] for key in sorted(config) if key[0] != "_" and key != "transformers_version"}
-        head = {"head": "MultipleChoice"} if self.chooses else {"head": "QuestionAnswering"} if self.spans else {}
-        return {"classifies": self.classifies, "config": config} | head
+        heads = {"MultipleChoice": self.chooses, "QuestionAnswering": self.spans, "CausalLM": self.writes}
+        named = [name for name, has in heads.items() if has]
+        return {"classifies": self.classifies, "config": config} | ({"head": named[0]} if named else {})
 
     @classmethod
     def from_settings(cls, settings, seed: int = 0) -> Transformer:

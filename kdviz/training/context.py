@@ -56,8 +56,8 @@ class Context(RunState):
 
     @property
     def kind(self):
-        """The task's kind: its losses with the labels (`hard`) and with the teacher (`soft`)."""
-        return self.task.kind
+        """The task's kind: its losses with the labels (`hard`) and with the teacher (`soft`) for this step's batch."""
+        return self.task.kind.of(self.batch)
 
     def rows(self, index) -> Batch:
         """The batch of these row numbers: train first, then transfer, then what add_rows added."""
@@ -132,7 +132,7 @@ class Context(RunState):
 
     def settle(self) -> None:
         """What the kind of task chooses on dev once the weights are final: a threshold of question answering."""
-        if self.kind.tokens:
+        if self.kind.tokens and not self.kind.writes:
             self.student.threshold = self.kind.threshold(predict(self.student, self.dev, self.accelerator), self.dev)
 
     def use_teacher(self, model) -> None:

@@ -19,7 +19,7 @@ from accelerate.state import AcceleratorState
 from kdviz import fields
 from kdviz.analysis import of_score
 from kdviz.data.batches import Rows
-from kdviz.data.kinds import CLASSIFICATION
+from kdviz.data.kinds import KINDS
 from kdviz.disk import make_folder
 from kdviz.methods.base import Method
 from kdviz.methods.kd import KD
@@ -228,10 +228,11 @@ def _score(run: Context, splits: list[str]):
 def _check(student, teacher, task, method):
     needs = frozenset(method.needs)
     fields.check(needs, method.name)
-    if not (method.any_kind or task.kind == CLASSIFICATION):
+    if not method.serves(task.kind):
+        served = ", ".join(kind.name for kind in KINDS.values() if method.serves(kind))
         raise ValueError(
-            f"{method.name} is a method for classification, the task {task.name!r} is one of {task.kind.name}: "
-            "choose KD, CKD or another method whose any_kind is True"
+            f"{method.name} is a method for {served}, the task {task.name!r} is one of {task.kind.name}: "
+            "choose KD, CKD or another method that serves it"
         )
     for role, model in (("student", student), ("teacher", teacher)):
         found = getattr(model, "task_kind", task.kind.name)

@@ -27,6 +27,7 @@ def tiny_task(**changes):
         "labels": ("bad", "good"),
         "pair": False,
         "folder": None,
+        "tokenizer": None,
         "kind": CLASSIFICATION,
         "splits": {
             "train": split(["a good film", "a bad film"], 0),

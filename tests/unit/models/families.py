@@ -66,8 +66,10 @@ def tiny_tokenizer(kind: str, padding_side: str = "right"):
     return PreTrainedTokenizerFast(tokenizer_object=rules, padding_side=padding_side, **names)
 
 
-def save_family(folder: Path, kind: str, labels=("bad", "good"), padding_side="right", **settings) -> Path:
-    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+def save_family(folder: Path, kind: str, labels=("bad", "good"), padding_side="right", head="", **settings) -> Path:
+    """A folder as transformers writes it. head : another one than labels, or none, ask for, as in "CausalLM"."""
+    import transformers
+    from transformers import AutoConfig
 
     tokenizer = tiny_tokenizer(kind, padding_side)
     known = {"vocab_size": len(tokenizer), "initializer_range": 0.3}
@@ -77,7 +79,9 @@ def save_family(folder: Path, kind: str, labels=("bad", "good"), padding_side="r
         config.id2label, config.label2id = dict(enumerate(labels)), {label: i for i, label in enumerate(labels)}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        (AutoModelForSequenceClassification if labels else AutoModel).from_config(config).save_pretrained(folder)
+        head = head or ("SequenceClassification" if labels else "")
+        made = getattr(transformers, f"AutoModelFor{head}" if head else "AutoModel").from_config(config)
+    made.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return Path(folder)
 
