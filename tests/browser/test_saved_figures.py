@@ -86,7 +86,10 @@ def assert_shows(page, figure, step: int, view: int) -> None:
     expected = [array for array, on in zip(drawn(figure, step), visible, strict=True) if on]
     for _ in range(50):  # a busy machine takes its time
         found = shown(page)
-        if all(a.shape == b.shape and np.allclose(a, b, rtol=1e-6, equal_nan=True) for a, b in zip(found, expected, strict=True)):
+        if all(
+            a.shape == b.shape and np.allclose(a, b, rtol=1e-6, equal_nan=True)
+            for a, b in zip(found, expected, strict=True)
+        ):
             break
         page.wait_for_timeout(100)
     for one, wanted in zip(found, expected, strict=True):
