@@ -39,6 +39,14 @@ def axes(figure: go.Figure, x_title: str, y_title: str) -> None:
     figure.update_yaxes(title=theme.text(y_title))
 
 
+def log_ticks(figure: go.Figure, x) -> None:
+    """A logarithmic x axis with whole numbers: plotly's own ticks between 10 and 100 read 2, 5. x : all above 0."""
+    low, high = np.min(x) / 2, 2 * np.max(x)
+    ticks = [digit * 10.0**power for power in range(-9, 16) for digit in (1, 2, 5)]
+    ticks = [value for value in ticks if low <= value <= high]
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{value:,.10g}" for value in ticks])
+
+
 def word_axis(labels, longest: int = theme.LONGEST_TOKEN) -> dict:
     """Whole numbers as places, words as their labels: as categories, plotly would merge two equal words."""
     words = [theme.token_text(str(label), longest) for label in labels]

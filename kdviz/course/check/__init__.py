@@ -24,7 +24,13 @@ __all__ = ["Diagnosis", "Exercise", "claim", "claims", "diagnose", "exercise", "
 
 CASES = 8  # random cases a check: enough that no mistake agrees with what is right, or with another, by chance
 _FAMILIES = "vectors logits contextual features schedules paths samples noisy averages kronecker universal glitter"
-_FAMILIES = (*_FAMILIES.split(), "adversarial", "together", "scale")  # modules of this package that hold exercises
+_FAMILIES = (
+    *_FAMILIES.split(),
+    "adversarial",
+    "together",
+    "scale",
+    "language",
+)  # modules of this package that hold exercises
 _EXERCISES: dict[str, Exercise] = {}
 
 

@@ -38,10 +38,7 @@ def tradeoff(cost, scores, *, x_title: str, y_title: str = "accuracy on test") -
     figure.data[1].update(mode="markers+text", text=written, textposition=[side or "top center" for side in sides])
     figure.data[1].hovertemplate = "%{hovertext}<br>%{y:.3f}<br>%{x:,.4g}<extra></extra>"
     parts.axes(figure, x_title, y_title)
-    # plotly's own ticks between 10 and 100 read 2, 5
-    ticks = [digit * 10.0**power for power in range(-9, 16) for digit in (1, 2, 5)]
-    ticks = [value for value in ticks if x.min() / 2 <= value <= 2 * x.max()]
-    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{value:,.10g}" for value in ticks])
+    parts.log_ticks(figure, x)
     best = names[front[-1]]
     alt = f"{y_title} against {x_title} for {len(names)} methods. Nothing cheaper is better than"
     alt += f" {', '.join(names[place] for place in front)}; the highest is {best} with {scores[best][0]:.3f}."

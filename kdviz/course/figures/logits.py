@@ -32,7 +32,7 @@ def soft_targets(logits, labels, temperatures=TEMPERATURES, *, names=("teacher",
     shares = (grown / grown.sum(-1, keepdims=True)).round(4)  # (temperatures, K, C)
     start = temperatures.index(1.0) if 1.0 in temperatures else 0
     steps = [f"{t:g}" for t in temperatures], "temperature τ = ", start
-    figure, below = _bars(shares, names, [theme.shade(name, k) for k, name in enumerate(names)], labels, steps)
+    figure, below = bars(shares, names, [theme.shade(name, k) for k, name in enumerate(names)], labels, steps)
     only = f" at temperature τ = {temperatures[0]:g}" if len(temperatures) == 1 else ""
     figure.update_yaxes(range=[0, 1.08 * shares.max()], title=f"probability{only}")
     top = int(rows[0].argmax())
@@ -60,7 +60,7 @@ def growing_teacher(steps, phis, teacher, student, labels) -> go.Figure:
     logits = np.stack([phis[chosen, None] * teacher, student[chosen]], 1).round(4)
     words = [f"{steps[at]} (Φ = {phis[at]:.2f})" for at in chosen], "step ", len(chosen) - 1
     shades = [theme.colour("teacher"), theme.colour("student")]
-    figure, below = _bars(logits, ["Φ · teacher", "student"], shades, labels, words)
+    figure, below = bars(logits, ["Φ · teacher", "student"], shades, labels, words)
     reach = 1.2 * max(np.abs(teacher).max(), np.abs(student).max(), 1e-6)
     figure.update_yaxes(range=[-reach, reach], title="logit")
     alt = f"Bars of the logits of {len(labels)} classes for the teacher times Φ and for the student, at {len(chosen)}"
@@ -68,8 +68,8 @@ def growing_teacher(steps, phis, teacher, student, labels) -> go.Figure:
     return theme.finish(figure, "The teacher grows, the student follows", alt, below=below)
 
 
-def _bars(values: np.ndarray, names, shades, labels, steps) -> tuple[go.Figure, int]:
-    """Bars of C classes for K models at S steps, and the pixels that the classes' names need.
+def bars(values: np.ndarray, names, shades, labels, steps, of: str = "class") -> tuple[go.Figure, int]:
+    """Bars of C classes (or what the axis is called) for K models at S steps, and the pixels that their names need.
 
     values : (S, K, C)   steps : words, prefix and start of the slider, which one step does without
     """
@@ -89,7 +89,7 @@ def _bars(values: np.ndarray, names, shades, labels, steps) -> tuple[go.Figure, 
     figure.update_traces(textposition="outside", textfont_size=theme.TICK_SIZE, cliponaxis=False)
     longest = min(_LONGEST_LABEL, max(map(len, labels)))
     lie = 7 * longest * len(labels) < 480  # pixels of a narrow window
-    figure.update_xaxes(parts.word_axis(labels, _LONGEST_LABEL), title="class", tickangle=0 if lie else -90)
+    figure.update_xaxes(parts.word_axis(labels, _LONGEST_LABEL), title=of, tickangle=0 if lie else -90)
     return figure.update_layout(showlegend=len(names) > 1), 56 if lie else 40 + 8 * longest
 
 

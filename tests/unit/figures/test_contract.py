@@ -66,6 +66,24 @@ def costs(tokens):
     return pd.DataFrame({name: value * (scale if value > 1 else 1 / scale) for name, value in columns.items()}, names)
 
 
+def words_of(tokens):
+    return [f"word{k}" for k in range(tokens)] if isinstance(tokens, int) else list(tokens)
+
+
+def next_words(tokens):
+    words = words_of(tokens)
+    rows = np.random.default_rng(0).dirichlet(np.ones(len(words)), (2, 3))
+    return kd.figures.next_words(words[:3], *rows, words)
+
+
+def masses(tokens):
+    """Students at three settings; a name twice would be one mode."""
+    modes = dict.fromkeys(words_of(tokens))
+    rows = np.random.default_rng(0).dirichlet(np.ones(len(modes)), 4).round(3).tolist()
+    teacher, *students = (dict(zip(modes, row)) for row in rows)
+    return kd.figures.mode_mass(teacher, dict(zip((0, 0.5, 1), students)))
+
+
 FIGURES = {
     "word_relation": lambda tokens: kd.figures.word_relation(pair(tokens)),
     "word_relation_one": lambda tokens: kd.figures.word_relation(make_states(tokens=tokens)),
@@ -87,6 +105,8 @@ FIGURES = {
     "measured": lambda tokens: kd.figures.measured(costs(tokens)),
     "choices": lambda tokens: kd.figures.choices(*chosen(tokens), right=1, beginning="<b>He</b> went"),
     "values": lambda tokens: kd.figures.values(*valued(tokens)),
+    "next_words": next_words,
+    "mode_mass": masses,
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)
 
@@ -183,8 +203,17 @@ def test_tokens_can_be_read_back_literally(name):
         labels = [trace.name.rpartition(",")[0] for trace in FIGURES[name](HOSTILE).data]
     else:
         labels = list(FIGURES[name](HOSTILE).layout.xaxis.ticktext)
-    longest = {"soft_targets": 24, "picked_copies": 60, "measured": 40, "choices": 40, "values": 40}.get(name, 14)
-    expected = [kd.theme.visible(token) for token in HOSTILE]
+    longest = {
+        "soft_targets": 24,
+        "picked_copies": 60,
+        "measured": 40,
+        "choices": 40,
+        "values": 40,
+        "next_words": 24,
+        "mode_mass": 24,
+    }
+    longest = longest.get(name, 14)
+    expected = [kd.theme.visible(token) for token in (dict.fromkeys(HOSTILE) if name == "mode_mass" else HOSTILE)]
     expected = [token if len(token) <= longest else token[: longest - 1] + "…" for token in expected]
     assert [html.unescape(label) for label in labels] == expected
 
@@ -217,7 +246,7 @@ def test_the_slider_changes_the_data_and_nothing_else(name):
 @every_figure
 def test_notes_of_the_states_are_shown(name):
     of_no_states = ("soft_targets", "word_relation_one", "rewrites", "disagreement", "picked_copies", "measured")
-    of_no_states += ("choices", "values")
+    of_no_states += ("choices", "values", "next_words", "mode_mass")
     if name in of_no_states or name.startswith("replay"):
         return
     note = "cut to 128 of 2,310 tokens <b>"

@@ -1,0 +1,67 @@
+"""Pictures of language models: what is on screen is the mass, the distribution and the loss that was handed over."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kdviz as kd
+
+TEACHER = {"I … am": 0.6, "she … is": 0.4, "none": 0.0}
+STUDENTS = {0: {"I … am": 0.3, "she … is": 0.2, "none": 0.5}, 1: {"I … am": 0.9, "she … is": 0.0, "none": 0.1}}
+
+
+def test_mass_of_the_student_moves_and_the_teachers_stays():
+    figure = kd.figures.mode_mass(TEACHER, STUDENTS)
+    assert [step.label for step in figure.layout.sliders[0].steps] == ["0", "1"]
+    for frame, student in zip(figure.frames, STUDENTS.values(), strict=True):
+        np.testing.assert_allclose(frame.data[0].y, list(TEACHER.values()))
+        np.testing.assert_allclose(frame.data[1].y, list(student.values()))
+    assert list(figure.layout.xaxis.ticktext) == ["I\xa0…\xa0am", "she\xa0…\xa0is", "none"]
+    assert "I … am from 0.30 to 0.90" in figure.layout.meta["alt"].replace("\xa0", " ")
+
+
+def test_the_next_word_after_every_prefix():
+    teacher, student = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]), np.array([[0.6, 0.3, 0.1], [0.5, 0.5, 0.0]])
+    figure = kd.figures.next_words(["a", "<b>"], teacher, student, ["a", "<b>", "c"])
+    for place, frame in enumerate(figure.frames):
+        np.testing.assert_allclose(frame.data[0].y, teacher[place])
+        np.testing.assert_allclose(frame.data[1].y, student[place])
+    assert figure.layout.sliders[0].steps[1].label == "a &lt;b&gt;"
+    assert "total variation of 0.80" in figure.layout.meta["alt"].replace("\xa0", " ")
+
+
+def test_a_large_vocabulary_is_cut_to_what_matters_and_the_rest_is_one_bar():
+    rows = np.random.default_rng(0).dirichlet(np.full(5000, 0.01), (2, 3))
+    figure = kd.figures.next_words("abc", *rows, [f"w{k}" for k in range(5000)])
+    words = list(figure.layout.xaxis.ticktext)
+    assert len(words) == 21 and words[-1].replace("\xa0", " ") == "all others"
+    assert f"w{rows[0, 1].argmax()}" in words and f"w{rows[1, 2].argmax()}" in words
+    for frame in figure.frames:
+        assert [pytest.approx(1, abs=2e-3)] * 2 == [sum(data.y) for data in frame.data]
+
+
+def test_what_is_kept_and_lost_with_the_range_over_seeds():
+    points = {"top-k": [("k = 1", 6, [0.3, 0.5]), ("k = 4", 24, [0.1, 0.1])], "all": [("all", 80, 0.01)]}
+    figure = kd.figures.kept_and_lost(points, y_title="KL")
+    top, everything = figure.data
+    np.testing.assert_allclose((top.x, top.y), ([6, 24], [0.4, 0.1]), rtol=1e-3)
+    np.testing.assert_allclose((top.error_y.array, top.error_y.arrayminus), ([0.1, 0], [0.1, 0]), atol=1e-3)
+    assert everything.error_y.array is None and figure.layout.xaxis.type == "log"
+    assert list(figure.layout.xaxis.ticktext) == ["5", "10", "20", "50", "100"]
+    assert "top-k is lowest, 0.1000, with k = 4 at 24" in figure.layout.meta["alt"].replace("\xa0", " ")
+
+
+@pytest.mark.parametrize(
+    ("draw", "words"),
+    [
+        (lambda: kd.figures.mode_mass(TEACHER, {0: {"x": 1.0}}), r"β = 0 has the modes \['x'\]"),
+        (lambda: kd.figures.mode_mass(TEACHER, {}), "no student to show"),
+        (lambda: kd.figures.next_words("ab", np.ones((2, 1)), np.ones((2, 1)), "xy"), "2 words read and 2 known"),
+        (lambda: kd.figures.next_words("a", np.ones((1, 2)), np.full((1, 2), 0.5), "xy"), "sums to 2.000"),
+        (lambda: kd.figures.kept_and_lost({"a": [("k", 0, 1.0)]}, y_title="KL"), "must be above 0, got 0"),
+    ],
+)
+def test_what_does_not_fit_is_named(draw, words):
+    with pytest.raises(ValueError, match=words):
+        draw()
