@@ -19,6 +19,7 @@ from .figures import save as save, theme as theme
 from .methods import (
     ALPKD as ALPKD,
     CKD as CKD,
+    GKD as GKD,
     KD as KD,
     PD as PD,
     PKD as PKD,
@@ -42,6 +43,7 @@ from .methods import (
     MobileBERT as MobileBERT,
     Phase as Phase,
     ProKD as ProKD,
+    SeqKD as SeqKD,
     TinyBERT as TinyBERT,
     UniversalKD as UniversalKD,
 )

@@ -90,12 +90,17 @@ class Rows:
             encoding = text_to_ids(self.tokenizer, texts, pairs, **options)
             ids = [np.asarray(row, np.int64) for row in encoding["input_ids"]]
             types = [np.asarray(row, np.int64) for row in encoding.get("token_type_ids", map(np.zeros_like, ids))]
-        self.input_ids += ids
-        self.token_type_ids += types
         if not self.kind.tokens:
             shape = self.labels.shape[1:] if start else ()
-            labels = dataset["label"][:] if "label" in names else self.kind.unlabelled(len(self) - start, shape)
-        labels = np.asarray(labels, None if self.kind.tokens else self.labels.dtype)
+            unlabelled = self.kind.unlabelled(len(ids) // self.choices, shape)
+            labels = np.asarray(dataset["label"][:] if "label" in names else unlabelled, self.labels.dtype)
+        return self.append(ids, types, labels)
+
+    def append(self, ids: list[np.ndarray], types: list[np.ndarray], labels: np.ndarray) -> range:
+        """Append rows that are ids already; returns their numbers."""
+        start = len(self)
+        self.input_ids += ids
+        self.token_type_ids += types
         self.labels = np.concatenate([self.labels, labels]) if start else labels
         self.text_lengths = np.concatenate([self.text_lengths, np.array([len(row) for row in ids], np.int64)])
         return range(start, len(self))
@@ -117,9 +122,15 @@ class Rows:
         return batch if device is None or device.type == "cpu" else batch.to(device)
 
     def members(self, which: str, first: int | None = None) -> np.ndarray:
-        """Which of the first rows are "all", "labelled" or "unlabelled". Raises ValueError when there are none."""
+        """Which of the first rows are "all", "labelled", "unlabelled" or "prompts". ValueError when there are none.
+
+        Of language modelling "all" have a completion, for without one there is no position to compare at; "prompts" are
+        all the others, too, and what writes completions can use them.
+        """
         labelled = self.kind.known(self.labels[:first])
-        chosen = {"all": np.ones_like(labelled), "labelled": labelled, "unlabelled": ~labelled}[which]
+        every = np.ones_like(labelled)
+        chosen = {"all": labelled if self.kind.writes else every, "labelled": labelled, "unlabelled": ~labelled}
+        chosen = (chosen | {"prompts": every})[which]
         if not chosen.any():
             raise ValueError(
                 f'a phase trains on the rows "{which}", but of {len(labelled):,} rows none is {which}: '

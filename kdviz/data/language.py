@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import datasets
 import numpy as np
@@ -11,13 +12,29 @@ import torch
 
 from kdviz.data.files import Table
 from kdviz.data.kind import Kind
-from kdviz.losses import logits as losses
+from kdviz.losses import language, logits as losses
 from kdviz.losses.logits import UNLABELLED
 from kdviz.states import text_to_ids
 
 COLUMNS = ("prompt", "completion")
 FEATURES = datasets.Features({"text": datasets.Value("string"), "label": datasets.Value("string")})
 MOST = 700.0  # nats: e to the power of more is no number of a file
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The k likeliest next tokens at each position, in the place of a teacher's logits (B, n, V).
+
+    ids : (B, n, k)   log_probs : (B, n, k), of all V tokens together, so that the mass of the others is known
+    """
+
+    ids: torch.Tensor
+    log_probs: torch.Tensor
+
+    def __mul__(self, factor):
+        raise ValueError(f"this method needs all logits, the cache keeps {self.ids.shape[-1]}: leave cache_top out")
+
+    __rmul__ = __mul__
 
 
 class LanguageModelling(Kind):
@@ -93,11 +110,25 @@ class LanguageModelling(Kind):
 
     def soft(self, student_logits, teacher_logits, temperature=1.0, *, reduction="mean"):
         counted = self._counted(student_logits)
-        tokens = losses.soft_kl(student_logits[counted], teacher_logits[counted], temperature, reduction="none")
-        return _mean(tokens, counted, reduction)
+        if isinstance(teacher_logits, Stored) and temperature != 1:
+            problem = f"temperature={temperature}, but what is stored of the teacher are probabilities at 1"
+            raise ValueError(f"{problem}: pass temperature=1, or leave cache_top out")
+
+        def loss(rows):
+            given = student_logits[rows], counted[rows]
+            if isinstance(teacher_logits, Stored):
+                stored = teacher_logits.ids[rows], teacher_logits.log_probs[rows]
+                return language.sparse_kl(given[0], *stored, given[1])
+            return language.forward_kl(given[0], teacher_logits[rows], given[1], temperature=temperature)
+
+        if reduction == "mean":
+            return loss(slice(None))
+        return torch.stack([loss(slice(row, row + 1)) for row in range(len(counted))])
 
     def squared(self, student_logits, teacher_logits, *, reduction="mean"):
         counted = self._counted(student_logits)
+        if isinstance(teacher_logits, Stored):
+            teacher_logits = 1 * teacher_logits  # refused there, by name
         tokens = losses.mse(student_logits[counted], teacher_logits[counted], reduction="none")
         return _mean(tokens, counted, reduction)
 

@@ -22,3 +22,4 @@ from .rw_kd import RWKD as RWKD
 from .swa import SWA as SWA
 from .takd import TAKD as TAKD
 from .universal_kd import ALPKD as ALPKD, UniversalKD as UniversalKD
+from .written import GKD as GKD, SeqKD as SeqKD

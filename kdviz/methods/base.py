@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from kdviz.models.model import Model
 
 Context = Any  # what the loop hands to hooks: `kdviz.training.context.Context`, of a room above this one
-ROWS = ("all", "labelled", "unlabelled")
+ROWS = ("all", "labelled", "unlabelled", "prompts")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Phase:
 
     name     : shown in the history and in plots; `at.phase`
     epochs   : passes over its rows (≥ 0; a phase of 0 epochs is left out)
-    rows     : "all", "labelled" or "unlabelled" texts of train and transfer. An unlabelled row has label -100
+    rows     : "all", "labelled" or "unlabelled" texts of train and transfer. An unlabelled row has label -100. Of
+               language modelling "all" have a completion, and "prompts" are these and the others
     restart : which student of the phase before this one starts from: its "last", or its "best" on dev
     reset_optimizer : a new optimiser and a new warm-up; False goes on with those of the phase before
     lr       : peak learning rate, None for the run's

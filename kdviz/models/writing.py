@@ -73,14 +73,40 @@ def write_ids(
     return made
 
 
-def _write(model, prompts, draws, temperature, end, keep) -> list[list[int]]:
-    """A batch, padded on the left, so that all rows go on at the same place."""
-    encoder, device = model.network.encoder, model.device
+@torch.inference_mode()
+def beams_of(model, prompts: Sequence[Sequence[int]], tokens: int, beams: int) -> list[list[int]]:
+    """What transformers' beam search finds likeliest after each prompt, ids to ids, the mark of the end included."""
+    _, end = marks(model.tokenizer)
+    pad, training, made = model.tokenizer.pad_token_id, model.training, []
+    model.eval()
+    how = {"num_beams": beams, "max_new_tokens": tokens, "do_sample": False, "eos_token_id": end or None}
+    try:
+        for start in range(0, len(prompts), BATCH):
+            ids, mask = _padded(model, prompts[start : start + BATCH])
+            out = model.network.encoder.generate(ids, attention_mask=mask, pad_token_id=pad, **how)
+            made += [_ended(row, end) for row in out[:, ids.shape[1] :].tolist()]
+    finally:
+        model.train(training)
+    return made
+
+
+def _padded(model, prompts) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and mask (B, n), padded on the left, so that all rows go on at the same place."""
     longest, pad = max(map(len, prompts)), model.tokenizer.pad_token_id
-    ids = torch.tensor([[pad] * (longest - len(row)) + row for row in prompts], device=device)
-    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in prompts], device=device)
-    draws, written, memory = torch.from_numpy(draws).to(device), [], None
-    done = torch.zeros(len(prompts), dtype=torch.bool, device=device)
+    ids = [[pad] * (longest - len(row)) + list(row) for row in prompts]
+    mask = [[0] * (longest - len(row)) + [1] * len(row) for row in prompts]
+    return torch.tensor(ids, device=model.device), torch.tensor(mask, device=model.device)
+
+
+def _ended(row: list[int], end: list[int]) -> list[int]:
+    """A row up to its first mark of the end, that included."""
+    return row[: next((place for place, token in enumerate(row, start=1) if token in end), len(row))]
+
+
+def _write(model, prompts, draws, temperature, end, keep) -> list[list[int]]:
+    encoder, (ids, mask) = model.network.encoder, _padded(model, prompts)
+    draws, written, memory = torch.from_numpy(draws).to(ids.device), [], None
+    done = torch.zeros(len(prompts), dtype=torch.bool, device=ids.device)
     for step in range(draws.shape[1]):
         places = (mask.cumsum(1) - 1).clamp(min=0)
         new = 1 if memory is not None else ids.shape[1]
@@ -93,9 +119,7 @@ def _write(model, prompts, draws, temperature, end, keep) -> list[list[int]]:
         if done.all():
             break
         ids, mask = torch.cat([ids, token[:, None]], 1), torch.cat([mask, torch.ones_like(mask[:, :1])], 1)
-    rows = torch.stack(written, 1).tolist()
-    ends = [next((place for place, token in enumerate(row, start=1) if token in end), len(row)) for row in rows]
-    return [row[:stop] for row, stop in zip(rows, ends)]
+    return [_ended(row, end) for row in torch.stack(written, 1).tolist()]
 
 
 def _drawn(logits, temperature: float, draws) -> torch.Tensor:

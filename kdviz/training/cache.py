@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from kdviz import fields
 from kdviz.data.batches import Rows
+from kdviz.data.language import Stored
 from kdviz.disk import make_folder
 from kdviz.training.cachefile import TYPES, FieldFile, FieldWriter, description, file_name
 
@@ -62,8 +63,8 @@ def name_of(model) -> str:
 class TeacherCache:
     """A teacher's fields for the rows of a run. Make one with `TeacherCache.open`."""
 
-    def __init__(self, folder: Path, files: dict[str, FieldFile], position: np.ndarray, rows: Rows):
-        self.folder, self.files, self.position = folder, files, position  # row -> place in the files
+    def __init__(self, folder: Path, files: dict[str, FieldFile], position: np.ndarray, rows: Rows, top=None):
+        self.folder, self.files, self.position, self.top = folder, files, position, top  # row -> place in the files
         self.choices, self.texts = rows.choices, rows.texts
         self.lengths, self.row_lengths = rows.text_lengths, rows.lengths
 
@@ -76,6 +77,7 @@ class TeacherCache:
         layers: tuple[int, ...],
         *,
         dtype: str = "float32",
+        top: int | None = None,
         device=None,
         say: Callable[[str], None] = print,
     ) -> TeacherCache:
@@ -83,6 +85,8 @@ class TeacherCache:
 
         layers : hidden states to keep, 0 is the embedding
         dtype  : "float32", or "float16" for half the disk and about three digits
+        top    : keep of the logits at each position those of so many tokens, the likeliest ones, as
+                 `kdviz.data.language.Stored`, whatever the dtype; None keeps all
         Two processes that need the same cache wait for each other; an interrupted pass leaves no half-made file.
         """
         fields.check(needs, "this cache")
@@ -99,18 +103,18 @@ class TeacherCache:
         folder = cache_folder() / "teachers" / key
         make_folder(folder, "set KDVIZ_CACHE to a folder that you can write to, or pass cache=False")
         texts = np.array([first[digest] for digest in ordered])
-        names = {field: file_name(field, layers) for field in sorted(needs)}
+        names = {field: file_name(field, layers, top) for field in sorted(needs)}
         with FileLock(folder / ".lock"):
             opened = {field: FieldFile.open(folder / name, say) for field, name in names.items()}
             if missing := [field for field, found in opened.items() if found is None]:
-                _write(folder, {f: names[f] for f in missing}, teacher, rows, texts, layers, dtype, device, say)
+                _write(folder, {f: names[f] for f in missing}, teacher, rows, texts, layers, dtype, top, device, say)
                 opened |= {field: FieldFile.open(folder / names[field], say) for field in missing}
             os.utime(folder)
         position = np.array([place[digest] for digest in digests])
-        return cls(folder, opened, position, rows)
+        return cls(folder, opened, position, rows, top)
 
     def batch(self, index, needs, device=None) -> dict[str, torch.Tensor]:
-        """Fields of these rows (their numbers), padded with 0 to the longest: name -> (B, …) float32."""
+        """Fields of these rows (their numbers), padded with 0 to the longest: name -> (B, …) float32, or `Stored`."""
         index = np.asarray(index)
         rows = self.position[index]
         texts = (rows[:, None] * self.choices + np.arange(self.choices)).ravel()  # a row's texts lie side by side
@@ -120,10 +124,14 @@ class TeacherCache:
             for name in sorted(needs)
         }
         made = {name: torch.from_numpy(self.files[name].gather(at.tolist(), long)) for name, (at, long) in of.items()}
-        return {name: tensor.to(device, non_blocking=True) for name, tensor in made.items()}
+        made = {name: tensor.to(device, non_blocking=True) for name, tensor in made.items()}
+        if self.top is not None and "logits" in made:
+            log_probs, ids = made["logits"].chunk(2, -1)
+            made["logits"] = Stored(ids.long(), log_probs)
+        return made
 
 
-def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
+def _write(folder, names, teacher, rows, texts, layers, dtype, top, device, say):
     """One pass of the teacher over `texts` (row numbers, longest first) for all fields in `names`."""
     for orphan in folder.glob("*.tmp"):
         orphan.unlink()
@@ -135,7 +143,10 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
     def run(index):
         batch = rows.batch(index, device)
         outputs = teacher(batch.input_ids, batch.attention_mask, batch.token_type_ids, want=want)
-        return {k: v.cpu().numpy() for k, v in fields.compute(outputs, needs, layers, batch.attention_mask).items()}
+        made = fields.compute(outputs, needs, layers, batch.attention_mask)
+        if top is not None and "logits" in made:
+            made["logits"] = _likeliest(made["logits"], top)
+        return {name: tensor.cpu().numpy() for name, tensor in made.items()}
 
     middle = texts[len(texts) // 2 :][:TEACHER_BATCH]
     run(middle[:1])  # the first pass of a process also sets things up, which is not to be counted
@@ -146,7 +157,8 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
     try:
         for name, example in trial.items():
             axes = (0,) if name == "logits" and rows.kind.tokens else None
-            writers[name] = FieldWriter(folder / names[name], name, example, dtype, axes)
+            exact = "float32" if name == "logits" and top is not None else dtype  # half precision ends ids at 2,048
+            writers[name] = FieldWriter(folder / names[name], name, example, exact, axes)
         lengths = {name: rows.text_lengths[rows.texts(texts)] for name in names}
         lengths |= {name: rows.lengths[texts] for name in OF_ROWS if name in names}
         total = sum(writers[name].bytes_of(n) for name, some in lengths.items() for n in some.tolist())
@@ -171,6 +183,12 @@ def _write(folder, names, teacher, rows, texts, layers, dtype, device, say):
             writer.drop()
         teacher.train(was_training)
         _give_back_memory()
+
+
+def _likeliest(logits: torch.Tensor, top: int) -> torch.Tensor:
+    """(B, n, V) -> (B, n, 2k): log probabilities of the k likeliest tokens, then their ids, exact up to 2²⁴."""
+    kept = logits.topk(min(top, logits.shape[-1]))
+    return torch.cat([kept.values - logits.logsumexp(-1, keepdim=True), kept.indices.float()], -1)
 
 
 def _give_back_memory() -> None:

@@ -22,8 +22,10 @@ TYPES = {"float32": np.float32, "float16": np.float16}
 MOST_MAPPED = 4_000_000  # bytes read of a file before its pages are let go
 
 
-def file_name(field: str, layers: tuple[int, ...]) -> str:
-    """A field that depends on the matched layers carries them in its name."""
+def file_name(field: str, layers: tuple[int, ...], top: int | None = None) -> str:
+    """A field that depends on the matched layers carries them in its name; logits, how many are kept of all."""
+    if field == "logits" and top is not None:
+        return f"{field}-top{top}.arrow"
     return f"{field}-{'.'.join(map(str, layers))}.arrow" if FIELDS[field].layered else f"{field}.arrow"
 
 

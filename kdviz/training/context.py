@@ -138,7 +138,7 @@ class Context(RunState):
     def use_teacher(self, model) -> None:
         """Read this teacher from now on."""
         if self.settings.cache:
-            settings = self.table, self.settings.cache_dtype, self.progress.say
+            settings = self.table, self.settings.cache_dtype, self.progress.say, self.settings.cache_top
             self.reader = Cached(model, self.device, self.forward, *settings)
         else:
             self.reader = Live(model, self.device, self.forward)

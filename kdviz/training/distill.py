@@ -71,6 +71,8 @@ def distill(
     max_length       : tokens of a text, special ones included; what is longer is cut
     cache            : read the teacher's fields from disk (written first when needed); False runs it at each step
     cache_dtype      : "float32", or "float16" for half the disk
+    cache_top        : of language modelling, how many of the teacher's likeliest next tokens the cache keeps at each
+                       position, with their log probabilities, 8 bytes a token; None keeps the logits of all
     mixed_precision  : "no", "bf16" or "fp16"; None takes what `accelerate launch` was told
     folder           : where checkpoints and the finished run go; None keeps nothing on disk
     resume           : go on where a killed run in `folder` stopped (every `checkpoint_every` steps and each epoch),
@@ -98,6 +100,10 @@ def distill(
         raise ValueError(f"log_with={log_with!r} needs folder=…: that is where its files go")
     method, settings = KD() if method is None else method, Settings(**settings)
     _check(student, teacher, task, method)
+    if settings.cache_top is not None and not task.kind.writes:
+        raise ValueError(
+            f"cache_top={settings.cache_top} is for language modelling, not for {task.kind.name}: leave out"
+        )
     score = _scored(task, score)
     if folder is not None:
         folder = make_folder(folder)

@@ -34,6 +34,7 @@ class Settings:
     steps_per_epoch: int | None = None
     cache: bool = True
     cache_dtype: str = "float32"
+    cache_top: int | None = None
     mixed_precision: str | None = None
 
     def __post_init__(self):
@@ -47,6 +48,9 @@ class Settings:
             raise ValueError(f"warmup={self.warmup}: the share of steps that warm up, from 0 to below 1")
         if self.steps_per_epoch is not None and self.steps_per_epoch < 1:
             raise ValueError(f"steps_per_epoch={self.steps_per_epoch}: must be 1 or more, or None for all rows")
+        if self.cache_top is not None and (self.cache_top < 1 or not self.cache):
+            problem = f"cache_top={self.cache_top}, cache={self.cache}"
+            raise ValueError(f"{problem}: keep 1 token or more in a cache, or leave cache_top out")
         if self.mixed_precision not in PRECISIONS:
             offered = ", ".join(map(repr, PRECISIONS))
             raise ValueError(f"mixed_precision={self.mixed_precision!r}: choose among {offered}")

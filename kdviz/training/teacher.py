@@ -37,9 +37,9 @@ class Live:
 class Cached(Live):
     """Fields of the table's rows come from disk; what is missing there is computed first, in one pass."""
 
-    def __init__(self, model, device, forward, table, dtype: str, say):
+    def __init__(self, model, device, forward, table, dtype: str, say, top: int | None = None):
         super().__init__(model, device, forward)
-        self.table, self.dtype, self.say = table, dtype, say
+        self.table, self.dtype, self.say, self.top = table, dtype, say, top
         self.caches: dict[tuple, TeacherCache] = {}
 
     def prepare(self, needs, layers):
@@ -50,6 +50,8 @@ class Cached(Live):
         self.caches.clear()
 
     def fields(self, batch, needs, layers):
+        if (batch.index < 0).any():  # made on the fly
+            return super().fields(batch, needs, layers)
         cache = self._cache(frozenset(needs), layers)
         return cache.batch(batch.index.cpu().numpy(), needs, self.device)
 
@@ -58,6 +60,6 @@ class Cached(Live):
             if needs <= there and matched in (layers, ()):
                 return cache
         self.caches[needs, layers] = cache = TeacherCache.open(
-            self.model, self.table, needs, layers, dtype=self.dtype, device=self.device, say=self.say
+            self.model, self.table, needs, layers, dtype=self.dtype, top=self.top, device=self.device, say=self.say
         )
         return cache

@@ -40,6 +40,7 @@ MADE = {  # methods that need something, or of which a tiny student needs anothe
 }
 FOR_CLASSES = {"HardKD", "CoDistillation", "LabelRefinement", "UniversalKD", "ALPKD", "MateKD", "CombinedKD"}
 FOR_READERS = {"PD", "RWKD", "Glitter", "KroneckerBERT"}  # of texts that are read, and not written
+FOR_WRITERS = {"SeqKD", "GKD"}
 METHODS = sorted(set(kd.methods.__all__) - {"Method", "Phase", "StepInfo", "At"})
 
 
@@ -65,6 +66,10 @@ def test_a_method_trains_on_a_kind_or_refuses_it_by_name(name, kind):
     run = lambda: kd.distill(student, teacher, task, method, epochs=4, steps_per_epoch=1, batch_size=6, progress="off")  # noqa: E731
     if name in FOR_CLASSES and kind != "classification":
         with pytest.raises(ValueError, match=f"{name} is a method for classification, .* is one of {kind}"):
+            run()
+        return
+    if name in FOR_WRITERS and kind != "language-modelling":
+        with pytest.raises(ValueError, match=f"{name} is a method for language-modelling, .* is one of {kind}"):
             run()
         return
     if name in FOR_READERS and kind == "language-modelling":
