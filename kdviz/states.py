@@ -24,6 +24,8 @@ class States:
     attentions : (B, L, heads, n, n) or None when they were not asked for
     logits     : (B, C) or None when the model has no classifier, or chooses among several texts; of question answering
                  (B, n, 2), start and end
+    places     : of question answering, per text and token the characters (start, end) of the context that it is,
+                 None for a token of the question and for special ones; else None
     labels     : the C class names
     notes      : what a reader must know, such as a text that was cut
     layer_map  : (the teacher's layers, the student's layers) that the student's training compared, or None
@@ -37,6 +39,7 @@ class States:
     hidden: torch.Tensor
     attentions: torch.Tensor | None = None
     logits: torch.Tensor | None = None
+    places: tuple[tuple[tuple[int, int] | None, ...], ...] | None = None
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     layer_map: tuple[tuple[int, ...], tuple[int, ...]] | None = None
@@ -62,6 +65,7 @@ class States:
             hidden=self.hidden[one, :, real],
             attentions=None if self.attentions is None else self.attentions[one, ..., real, :][..., real],
             logits=logits,
+            places=None if self.places is None else self.places[one],
         )
 
 
@@ -152,9 +156,14 @@ def _run(model, batch, texts, tokens, notes, attentions) -> States:
     want = {"hidden"} | ({"attentions"} if attentions else set()) | answers
     names = ("input_ids", "attention_mask", "token_type_ids")
     given = {name: batch[name].to(model.device) for name in names if name in batch}
-    if model.task_kind == "question-answering" and not given.get("token_type_ids", batch["input_ids"][:0]).any():
-        sides = [batch.sequence_ids(row) for row in range(len(texts))]  # which of two texts, where types do not tell
-        given["token_type_ids"] = torch.tensor([[int(side == 1) for side in row] for row in sides]).to(model.device)
+    places = None
+    if model.task_kind == "question-answering":
+        sides = [batch.sequence_ids(row) for row in range(len(texts))]
+        offsets = (zip(sides[row], one.offsets) for row, one in enumerate(batch.encodings))
+        places = [[place if side == 1 else None for side, place in row] for row in offsets]
+        places = tuple(tuple(row[: len(words)]) for row, words in zip(places, tokens))
+        if not given.get("token_type_ids", batch["input_ids"][:0]).any():  # where types do not tell of two texts
+            given["token_type_ids"] = torch.tensor([[int(side == 1) for side in row] for row in sides]).to(model.device)
     training, parts = model.training, []
     model.eval()
     try:
@@ -175,5 +184,5 @@ def _run(model, batch, texts, tokens, notes, attentions) -> States:
     if model.network.causal:
         notes = (*notes, f"in {model.name} a word sees no later one")
     labels = model.labels if "logits" in want else ()
-    about = {"labels": labels, "notes": notes, "layer_map": model.layer_map}
+    about = {"labels": labels, "notes": notes, "layer_map": model.layer_map, "places": places}
     return States(name=model.name, role=model.role, texts=texts, tokens=tokens, mask=mask, **made, **about)

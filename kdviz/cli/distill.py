@@ -25,6 +25,9 @@ The settings may stand in a YAML file, whose keys are the arguments of the Pytho
 A quick run, offline:
   kdviz distill --task reviews --teacher minilm --student 2x128x4 --method ckd --set beta=10 --out runs/ckd
 
+Rows of your own that ask for no class; the columns are those of kd.load_task (docs/methods.md):
+  kdviz distill --train asked.csv --kind question-answering --teacher FOLDER --method ckd --out runs/asked
+
 BERT-base to six layers on GLUE, from the hub (a BERT-base that somebody fine-tuned on sst2), on one GPU or more:
   kdviz prefetch glue/sst2 OWNER/MODEL
   accelerate launch --mixed_precision bf16 -m kdviz.cli distill --task glue/sst2 --teacher OWNER/MODEL \\
@@ -41,9 +44,12 @@ def add_arguments(parser) -> None:
     parser.epilog, parser.formatter_class = RECIPES, argparse.RawDescriptionHelpFormatter
     parser.add_argument("--config", metavar="FILE", help="settings in YAML; options overrule it")
     data = parser.add_argument_group("data")
-    data.add_argument("--task", help='"reviews" (the default), "entail" or "glue/<name>"')
+    tasks = '"reviews" (the default), "entail", "scores", "endings", "answers", or "glue/<name>"'
+    data.add_argument("--task", help=tasks)
     for split in ("train", "dev", "test", "transfer"):
         data.add_argument(f"--{split}", metavar="FILE", help=f"{split} rows of your own: CSV, JSONL or Parquet")
+    known = "regression, multi-label, multiple-choice, question-answering, language-modelling"
+    data.add_argument("--kind", help=f"what is asked of your own rows: classification (the default), {known}")
     data.add_argument("--labels", type=float, dest="with_labels", metavar="SHARE", help="share of train with labels")
     models = parser.add_argument_group("models")
     models.add_argument("--teacher", help='"minilm" (the default), a hub id, a folder, or "none"')
@@ -76,6 +82,7 @@ def run(args) -> int:
 
 def described(args) -> tuple:
     """(student, teacher, task, method, settings of training) of file and options. Errors say where they come from."""
+    from kdviz.data.kinds import kind_of
     from kdviz.data.load import load_task
     from kdviz.disk import make_folder
     from kdviz.models.teachers import load_teacher
@@ -98,6 +105,9 @@ def described(args) -> tuple:
         make_folder(training["folder"])
     method = method_of(settings, args.set)
     rows = {name: given[name] for name in data if name in given}
+    if rows.get("kind") is not None:
+        with settings.at("kind"):
+            kind_of(rows["kind"])
     with settings.at("train" if rows else "task"):
         task = load_task(given.get("task", None if rows else "reviews"), **rows)
     if given.get("with_labels", 1) < 1:

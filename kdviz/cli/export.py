@@ -10,7 +10,8 @@ def add_arguments(parser) -> None:
     parser.add_argument("out", metavar="OUT", help="folder to write, for transformers unless --onnx or --int8 is given")
     parser.add_argument("--onnx", action="store_true", help='for onnxruntime (pip install "kdviz[export]")')
     parser.add_argument("--int8", action="store_true", help="ONNX with weights of 8 bits: smaller, and less exact")
-    texts = "CSV, JSONL or Parquet with the column text (text_b, endings): say how far ONNX is from the student on them"
+    columns = "text (text_b, endings), or question and context"
+    texts = f"CSV, JSONL or Parquet with the columns {columns}: say how far ONNX is from the student on them"
     parser.add_argument("--texts", metavar="FILE", help=texts)
 
 
@@ -28,17 +29,23 @@ def run(args) -> int:
         raise ValueError(f"{out} is what is read: name another folder to write")
     model = Model.load(folder)
     if onnx:
-        print(model.export(out, int8=args.int8, texts=args.texts and _texts(args.texts, model.choices)))
+        print(model.export(out, int8=args.int8, texts=args.texts and _texts(args.texts, model)))
     else:
         print(f"{model.name} for transformers: {model.save_pretrained(out)}")
     return 0
 
 
-def _texts(path: str, choices: int) -> list[tuple]:
+def _texts(path: str, model):
+    """What a model of its kind reads: questions with their contexts, beginnings with their endings, or texts."""
     from kdviz.data.files import TEXTS, read
+    from kdviz.data.kinds import kind_of
     from kdviz.data.lists import endings_of
+    from kdviz.data.spans import asked_of
 
-    table = read(path).called({"text": "text"})  # which says so when there is no such column
-    if choices > 1:
-        return list(zip(table.texts("text"), endings_of(table, None, choices)))
+    table = read(path)
+    if kind_of(model.task_kind).tokens:
+        return asked_of(table, {}, labelled=False)[0]
+    table = table.called({"text": "text"})  # which says so when there is no such column
+    if model.choices > 1:
+        return list(zip(table.texts("text"), endings_of(table, None, model.choices)))
     return list(zip(*(table.texts(name) for name in TEXTS if name in table.columns)))

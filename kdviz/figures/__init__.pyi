@@ -4,7 +4,7 @@ from . import theme as theme
 from .bubbles import measured as measured
 from .curves import best_of_draws as best_of_draws, curves as curves, schedule as schedule
 from .heads import attention as attention
-from .kinds import choices as choices, values as values
+from .kinds import choices as choices, spans as spans, values as values
 from .layers import layer_path as layer_path, layer_relation as layer_relation
 from .saving import save as save
 from .tables import table as table

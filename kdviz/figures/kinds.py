@@ -1,4 +1,4 @@
-"""What teacher and student answer where an answer is no class of one text: one of several endings, a number."""
+"""What teacher and student answer where an answer is no class of one text: an ending, a number, a part of a context."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from kdviz.figures import parts, theme
+from kdviz.data.questions import best_spans
+from kdviz.figures import inputs, parts, theme
 
 LONGEST = 40  # characters of an ending on the axis
 
@@ -74,3 +76,70 @@ def values(student_values, teacher_values, names: Sequence[str] | None = None) -
     gap = np.abs(student - teacher).mean()
     alt = f"{len(student)} values of student and teacher: {related}, and they are {gap:.2f} apart in the mean."
     return theme.finish(figure, "How near the student's numbers are to its teacher's", alt)
+
+
+def spans(states, right: Sequence[int], *, sentence: int = 0) -> go.Figure:
+    """Probabilities that an answer begins and ends at each word of a context, teacher | student, the right one marked.
+
+    The first bars are those of "no answer", for which models of question answering take their first token. Its
+    probability, that of this start and this end, is told above the picture. Of a long context the part around the right
+    answer is shown, or around the likeliest words where there is none.
+
+    states   : States of one model of question answering, or of two, from ``kd.encode(models, (question, context))``
+    right    : the characters (start, end) of the context, as the column label of a task has them; (0, 0) for no answer
+    sentence : which of the texts
+    Raises ValueError for other States, and when no token stands at these characters.
+    """
+    models = inputs.one_sentence(states, sentence)
+    if other := [model.name for model in models if model.places is None]:
+        raise ValueError(f"{other[0]!r} answers no questions: kd.encode(models, (question, context)) of those that do")
+    tokens, places = models[0].tokens[0], models[0].places[0]
+    context = [place for place, characters in enumerate(places) if characters is not None]
+    start, end = map(int, right)
+    marked = [place for place in context if places[place][0] < end and start < places[place][1]]
+    if not context or not marked and (start, end) != (0, 0):
+        last = places[context[-1]][1] if context else 0
+        raise ValueError(f"right={(start, end)}: the context that was read has the characters 0 to {last}")
+    logits = np.stack([model.logits[0].double().numpy() for model in models])  # (models, n, 2)
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    shares /= shares.sum(1, keepdims=True)
+    most = theme.MOST_TOKENS - 1
+    middle = context.index(marked[0]) if marked else int(shares[:, context].sum((0, 2)).argmax())
+    first = max(0, min(middle - most // 2, len(context) - most))
+    shown = [0, *context[first : first + most]]
+    figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.08)
+    notes, said, empty = list(dict.fromkeys(note for model in models for note in model.notes)), [], []
+    if len(context) > most:
+        notes.append(f"tokens {first + 1} to {first + most} of the {len(context):,} of the context")
+    for number, (model, panel, share) in enumerate(zip(models, inputs.panels_of(models), shares)):
+        for side, name in enumerate(("start", "end")):
+            hover = f"{theme.text(panel.name)}: {name} %{{y:.3f}}<extra></extra>"
+            bars = {
+                "x": list(range(len(shown))),
+                "y": theme.compact(share[shown, side]),
+                "name": theme.text(panel.name),
+            }
+            look = {"marker": {"color": theme.colour(panel.role)}, "showlegend": side == 0, "legendgroup": str(number)}
+            figure.add_bar(row=side + 1, col=1, hovertemplate=hover, **bars, **look)
+        low, high = best_spans(model.logits)[1][0].tolist()
+        words, none = " ".join(map(theme.visible, tokens[low : high + 1])), f"{share[0].prod():.0%}"
+        best = f"“{words}” {share[low, 0] * share[high, 1]:.0%}"
+        empty.append(f"{panel.name} {none}")
+        said.append(f"{panel.name} gives {none} to no answer and, of all spans, the most to {best}")
+    notes.append(f"no answer: {', '.join(empty)}")
+    edges = [shown.index(place) for place in marked or [0] if place in shown]
+    for row in (1, 2):
+        shade = {"fillcolor": theme.colour("quiet"), "opacity": 0.25, "line": {"width": 0}, "layer": "below"}
+        figure.add_vrect(edges[0] - 0.5, edges[-1] + 0.5, row=row, col=1, **shade)
+    labels = ["no answer", *(tokens[place] for place in shown[1:])]
+    figure.update_xaxes(**parts.word_axis(labels), tickangle=-90, range=[-0.6, len(shown) - 0.4])
+    figure.update_xaxes(title="words of the context; shaded: the right answer", row=2, col=1)
+    for row, name in enumerate(("start", "end"), start=1):
+        figure.update_yaxes(title=f"probability of the {name}", range=[0, 1], nticks=3, row=row, col=1)
+    truth = (
+        f"“{' '.join(theme.visible(tokens[place]) for place in marked)}” is right" if marked else "nothing answers it"
+    )
+    alt = f"Bars of start and end over {len(shown) - 1} tokens of a context: {truth}; {'; '.join(said)}."
+    longest = max(len(theme.visible(label)) for label in labels)
+    below = 44 + 7 * min(longest, theme.LONGEST_TOKEN)
+    return theme.finish(figure, "Where the answer begins, and where it ends", alt, notes, plot=320, below=below)

@@ -37,8 +37,9 @@ def export(model, folder, *, int8: bool = False, texts=None, max_length: int = 1
     """Write ``model.onnx``, the tokenizer's files and ``kdviz.json`` (labels, inputs, max_length).
 
     The file takes any number of texts of any length that the model reads, and gives their logits (of multiple choice
-    one for each text, a beginning with an ending). It is run before it takes its place: its answers (probabilities, or
-    numbers of a regression) to drawn rows and `texts` must be the same.
+    one for each text, a beginning with an ending; of question answering start_logits and end_logits, (B, n), also
+    outside of the context, as transformers' own export names and gives them). It is run before it takes its place: its
+    answers (probabilities, or numbers of a regression) to drawn rows and `texts` must be the same.
 
     Parameters
     ----------
@@ -54,15 +55,15 @@ def export(model, folder, *, int8: bool = False, texts=None, max_length: int = 1
     ModuleNotFoundError
         with the line to install when the extra ``kdviz[export]`` is missing
     ValueError
-        for a model without a classifier or of question answering, one that cannot be exported, and a file that does not
+        for a model without a classifier or of language modelling, one that cannot be exported, and a file that does not
         compute what it should
     """
     installed(*NEEDS)
     if "logits" not in model.fields:
         raise ValueError(f"{model.name!r} has no classifier, so nothing to export: load or build it with a task")
-    if kind_of(model.task_kind).tokens:
+    if kind_of(model.task_kind).writes:
         fix = "model.save_pretrained(folder) writes it for transformers"
-        raise ValueError(f"{model.name!r} answers questions, which kdviz does not write as ONNX: {fix}")
+        raise ValueError(f"{model.name!r} writes texts, token by token, which an ONNX of kdviz does not: {fix}")
     rows = [drawn(model)]
     if texts is not None:
         longest = min(max_length, model.max_length)
@@ -75,6 +76,7 @@ def export(model, folder, *, int8: bool = False, texts=None, max_length: int = 1
             "kind": model.task_kind,
             "inputs": inputs,
             "max_length": model.max_length,
+            "threshold": model.threshold,
             "int8": int8,
             "weights": sum(parameter.numel() for parameter in model.parameters()),
             "bytes_float32": (made / MODEL).stat().st_size,
@@ -101,7 +103,7 @@ def export(model, folder, *, int8: bool = False, texts=None, max_length: int = 1
 class Exported(Module):
     """What `export` wrote into a folder, run by onnxruntime with as many threads as torch has; `kd.measure` takes it.
 
-    labels, max_length, weights : as the model's
+    labels, max_length, threshold, weights : as the model's
     bytes, bytes_float32 : size of the file, and before int8
     gap, texts : largest distance of an answer from the model's, found on so many texts; None without texts
     Raises FileNotFoundError or ValueError when the folder holds no export, or a damaged one.
@@ -127,6 +129,7 @@ class Exported(Module):
             self.name, self.labels, self.max_length = about["name"], tuple(about["labels"]), about["max_length"]
             self.int8, self.weights, self.gap, self.texts = (about[n] for n in ("int8", "weights", "gap", "texts"))
             self.bytes_float32, self.task_kind = about["bytes_float32"], about.get("kind", "classification")
+            self.threshold = about.get("threshold", 0.0)
             self.session = onnxruntime.InferenceSession(str(self.folder / MODEL), options)
         except Exception as error:  # of JSON, or onnxruntime's own kinds
             raise ValueError(f"the exported model in {folder} is damaged ({words(error):.200}); {again}") from error
@@ -135,13 +138,15 @@ class Exported(Module):
         self.tokenizer = load_tokenizer(self.folder) if reads else None
 
     def forward(self, input_ids, attention_mask, token_type_ids=None, *, want=fields) -> Outputs:
-        """ids, mask and types (B, n), as a Model takes them -> logits (B, C), or (B/K, K) of multiple choice."""
+        """ids, mask and types (B, n), as a Model takes them -> its logits (B, C), (B/K, K) or (B, n, 2)."""
         if extra := sorted(set(want) - self.fields):
             raise ValueError(f"an exported model has no {' or '.join(extra)}; it offers logits")
         types = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
         given = dict(zip(INPUTS, (input_ids, attention_mask.long(), types)))
-        [logits] = self.session.run(None, {one.name: given[one.name].numpy() for one in self.session.get_inputs()})
-        return Outputs(logits=kind_of(self.task_kind).shaped(torch.from_numpy(logits), self.labels))
+        found = self.session.run(None, {one.name: given[one.name].numpy() for one in self.session.get_inputs()})
+        kind, found = kind_of(self.task_kind), [torch.from_numpy(part) for part in found]
+        logits = torch.stack(found, -1) if kind.tokens else kind.shaped(*found, self.labels)
+        return Outputs(logits=kind.inside(logits, input_ids, attention_mask, token_type_ids, self.tokenizer))
 
     def __repr__(self) -> str:
         size = f"{self.bytes / 1e6:,.2f} MB" + (f" in int8 ({self.bytes_float32 / 1e6:,.2f} before)" * self.int8)
@@ -159,18 +164,25 @@ def installed(*names: str) -> None:
 
 
 class _Graph(nn.Module):
-    """A copy of a model, on the CPU: ids of the tokenizer, mask and types in, the fields `want` out."""
+    """A copy of a model, on the CPU: ids of the tokenizer, mask and types in, the fields `want` out by their `names`.
+
+    The logits of a start and of an end are two outputs.
+    """
 
     def __init__(self, model, want):
         super().__init__()
-        self.want = want
+        self.want, kind = want, kind_of(model.task_kind)
+        self.apart = {"logits": [f"{side}_logits" for side in kind.outputs(())]} if kind.tokens else {}
+        self.names = [part for name in want for part in self.apart.get(name, [name])]
         self.network = copy.deepcopy(model.network).cpu()
         self.register_buffer("rows", None if model.rows is None else model.rows.cpu().int())
 
     def forward(self, input_ids, attention_mask, token_type_ids):
         ids = input_ids if self.rows is None else self.rows[input_ids]
         outputs = self.network(ids, attention_mask, token_type_ids, None, frozenset(self.want))
-        return tuple(getattr(outputs, name) for name in self.want)
+        found = {name: getattr(outputs, name) for name in self.want}
+        parts = (field.unbind(-1) if name in self.apart else (field,) for name, field in found.items())
+        return tuple(part for some in parts for part in some)
 
 
 def drawn(model) -> Rows:
@@ -208,8 +220,9 @@ def write(model, path: Path, want: tuple[str, ...] = ("logits",)) -> dict[str, s
     given = tuple(getattr(batch, name) for name in INPUTS)
     try:
         with _silence(), torch.no_grad():
-            named = {"input_names": [*INPUTS], "output_names": [*want], "dynamic_shapes": (dims,) * len(INPUTS)}
-            program = torch.onnx.export(_Graph(model, want).eval(), given, dynamo=True, verbose=False, **named)
+            graph = _Graph(model, want).eval()
+            named = {"input_names": [*INPUTS], "output_names": graph.names, "dynamic_shapes": (dims,) * len(INPUTS)}
+            program = torch.onnx.export(graph, given, dynamo=True, verbose=False, **named)
             optimizer.optimize(program.model, input_size_limit=WHOLE, output_size_limit=WHOLE)
         inputs = program.model.graph.inputs
         sizes = [one.shape[axis] for one in inputs for axis in dims]

@@ -44,6 +44,7 @@ def predict(model, rows: Rows, accelerator=None) -> torch.Tensor:
         place = torch.from_numpy(index).to(device)
         if out.ndim == 3:
             logits[place, : out.shape[1]] = out.float()[: len(index)]
+            logits[place, out.shape[1] :] = 0.0 if rows.kind.writes else questions.AWAY  # no token, so no answer
         else:
             logits[place] = out.float()[: len(index)]
     model.train(was_training)

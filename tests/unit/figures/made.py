@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -45,6 +47,20 @@ def make_states(role="teacher", tokens=12, layers=6, width=16, seed=0, heads=Non
         attentions=attentions,
         notes=notes,
     )
+
+
+def asked_states(tokens, role="teacher", *, first=1, logits=None, **how) -> States:
+    """States of a model of question answering; the context begins at token `first`, its words a space apart."""
+    states, places, begin = make_states(role, tokens, **how), [], 0
+    for place, token in enumerate(states.tokens[0]):
+        joined, bare = token.startswith("##"), token.removeprefix("##")
+        outside = place < first or token == "[SEP]"
+        begin -= joined and not outside
+        places.append(None if outside else (begin, begin + len(bare)))
+        begin += 0 if outside else len(bare) + 1
+    if logits is None:
+        logits = np.random.default_rng(0).normal(size=(len(states.tokens[0]), 2))
+    return replace(states, logits=torch.tensor(logits)[None].float(), places=(tuple(places),))
 
 
 def numbers(trace_or_frame_data) -> np.ndarray:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import pytest
 
 import kdviz as kd
-from tests.unit.figures.made import HOSTILE, drawn, make_states
+from tests.unit.figures.made import HOSTILE, asked_states, drawn, make_states
 
 LONG = 40
 
@@ -49,6 +49,10 @@ def chosen(tokens):
     endings = [f"he saw word {k}" for k in range(tokens)] if isinstance(tokens, int) else list(tokens)
     logits = np.random.default_rng(0).normal(size=(2, len(endings)))
     return logits[0], logits[1], endings
+
+
+def asked(tokens, notes=()):
+    return [asked_states(tokens, notes=notes), asked_states(tokens, "student", layers=2, width=8, seed=1)]
 
 
 def valued(tokens):
@@ -104,6 +108,7 @@ FIGURES = {
     "disagreement": lambda tokens: kd.figures.disagreement(*climbs(60)),
     "measured": lambda tokens: kd.figures.measured(costs(tokens)),
     "choices": lambda tokens: kd.figures.choices(*chosen(tokens), right=1, beginning="<b>He</b> went"),
+    "spans": lambda tokens: kd.figures.spans(asked(tokens), (0, 0)),
     "values": lambda tokens: kd.figures.values(*valued(tokens)),
     "next_words": next_words,
     "mode_mass": masses,
@@ -136,9 +141,9 @@ def test_title_alt_and_axis_names(name):
     drawn_on = {(trace.xaxis or "x", trace.yaxis or "y") for trace in figure.data}
     across = [figure.layout["xaxis" + x[1:]] for x, _ in drawn_on]
     down = [figure.layout["yaxis" + y[1:]] for _, y in drawn_on]
-    if name == "attention":  # a grid is labelled along its edges
-        across = [axis for axis in across if axis.showticklabels]
-        down = [axis for axis in down if axis.showticklabels]
+    if name in ("attention", "spans"):  # a grid is labelled along its edges
+        across = [axis for axis in across if axis.showticklabels is not False]
+        down = [axis for axis in down if axis.showticklabels is not False]
     assert across and all(axis.title.text for axis in across)
     assert down and any(axis.title.text for axis in down)
 
@@ -197,6 +202,8 @@ def test_tokens_can_be_read_back_literally(name):
         return
     elif name == "choices":
         labels = list(FIGURES[name](HOSTILE).layout.yaxis.ticktext)
+    elif name == "spans":  # what stands for no answer has a name of its own, and the last token is no word
+        labels = ["[CLS]", *FIGURES[name](HOSTILE).layout.xaxis2.ticktext[1:], "[SEP]"]
     elif name == "values":
         labels = list(FIGURES[name](HOSTILE).data[1].text)
     elif name == "measured":
@@ -257,6 +264,7 @@ def test_notes_of_the_states_are_shown(name):
         "layer_relation_matched": kd.figures.layer_relation,
         "layer_path": kd.figures.layer_path,
         "attention": kd.figures.attention,
+        "spans": lambda _: kd.figures.spans(asked(12, (note,)), (0, 0)),
     }[name](pair(heads=4, notes=(note,)))
     assert "cut to 128 of 2,310 tokens &lt;b&gt;" in figure.layout.title.subtitle.text
 

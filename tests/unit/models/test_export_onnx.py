@@ -10,15 +10,18 @@ from functools import cache
 import pytest
 import torch
 from torch.testing import assert_close
+from transformers import AutoModelForQuestionAnswering
 
 import kdviz as kd
 from kdviz import cli
 from kdviz.data.kinds import REGRESSION
+from kdviz.data.questions import AWAY
 from kdviz.models import onnx
 from kdviz.models.convnet import conv_net
 from kdviz.models.onnx import Exported
 from kdviz.models.predict import predict
 from kdviz.models.recurrent import GatedCNN
+from tests.unit.data import asked
 from tests.unit.models.conftest import tiny_task
 from tests.unit.models.families import FAMILIES, save_family
 
@@ -84,6 +87,38 @@ def test_every_family_of_transformers_gives_the_same_logits(tmp_path, kind):
     depth = {"distilbert": "n_layers", "gpt2": "n_layer"}.get(kind, "num_hidden_layers")
     model = kd.load_teacher(save_family(tmp_path / "teacher", kind, **{depth: 2}))
     agree(model, model.export(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("kind", ["full", "task", "kronecker", "bilstm"])
+def test_a_reader_of_questions_gives_two_outputs_and_the_same_answers(tmp_path, kind):
+    task, shape = asked.task(), {"layers": 2, "hidden": 32, "heads": 2, "seed": 1}
+    how = {"architecture": kind} if kind == "bilstm" else {"vocabulary": "full" if kind == "full" else "task"}
+    model = kd.build_student(task, **shape, **how)
+    model = kd.compress(model, 8) if kind == "kronecker" else model
+    model.threshold = 0.5
+    pairs = list(zip(task["dev"]["text"][:], task["dev"]["text_b"][:]))
+    found = model.export(tmp_path / "out", texts=pairs)
+    assert [one.name for one in found.session.get_outputs()] == ["start_logits", "end_logits"]
+    assert found.threshold == 0.5 and found.texts == len(pairs) and found.gap < 1e-5
+    rows = onnx.encode_split(task["dev"], model.tokenizer, kind=task.kind)
+    given = rows.batch(range(len(rows)))
+    given = given.input_ids, given.attention_mask, given.token_type_ids
+    with torch.no_grad():
+        wanted = model(*given).logits
+    assert_close(found(*given).logits, wanted, atol=1e-5, rtol=1e-4)
+    assert (wanted > AWAY / 2).any() and (wanted < AWAY / 2).any() and wanted[:, 0].std() > 1e-4
+    measured = kd.measure({"torch": model, "ONNX": found}, task["dev"], task, repeats=1)
+    assert measured["f1"]["torch"] == measured["f1"]["ONNX"]
+    if kind != "full":
+        return
+    network = AutoModelForQuestionAnswering.from_pretrained(model.save_pretrained(tmp_path / "folder")).eval()
+    with torch.no_grad():
+        theirs = network(**dict(zip(onnx.INPUTS, given)))
+    ours = found.session.run(
+        ["start_logits", "end_logits"], {name: one.numpy() for name, one in zip(onnx.INPUTS, given)}
+    )
+    for own, name in zip(ours, ("start_logits", "end_logits")):
+        assert_close(torch.from_numpy(own), theirs[name], atol=1e-5, rtol=1e-4)  # outside of the context too
 
 
 def test_what_cannot_be_exported_is_said_and_leaves_nothing(tmp_path, minilm):

@@ -84,6 +84,8 @@ def test_what_does_not_write_is_no_teacher_of_it(tmp_path):
         kd.build_student(sums.task(), hidden=24, init_from=tiny.teacher())
     with pytest.raises(ValueError, match="answers as in classification"):
         write(tiny.teacher(), ["a"])
+    with pytest.raises(ValueError, match="'student' writes texts, token by token, which an ONNX of kdviz does not"):
+        kd.build_student(sums.task(), layers=1, hidden=16, heads=2, architecture="gpt2").export(tmp_path / "out")
 
 
 @pytest.fixture(scope="module", params=["gpt2", "llama"])

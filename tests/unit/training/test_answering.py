@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
 from torch.testing import assert_close
 
 import kdviz as kd
@@ -51,6 +53,17 @@ def test_long_contexts_are_read_whole(task, learnt):
     filler = "Omar bought nothing. " * 12
     said = learnt.student.predict([("What did Ana buy?", filler + "Ana bought a mirror.")], max_length=48)
     assert 0 <= said["start"][0] <= said["end"][0] <= len(filler) + 20
+
+
+def test_an_answer_does_not_depend_on_what_else_is_asked(task):
+    """Long rows beside a short one lengthen its logits: what is added there is no token, however low the others are."""
+    student = kd.build_student(task, layers=1, hidden=16, heads=2, vocabulary="full", seed=3)
+    with torch.no_grad():
+        student.network.encoder.qa_outputs.bias.fill_(-3)
+    short, long = ("What did Ana buy?", "Ana bought a red lamp."), ("What did Ana buy?", "Ana bought a red lamp. " * 4)
+    alone, beside = student.predict([short]), student.predict([short] * 70 + [long])
+    assert alone["answer"][0]
+    pd.testing.assert_frame_equal(alone, beside.head(1), rtol=1e-4)
 
 
 @pytest.mark.parametrize("cache", [True, False])
@@ -113,7 +126,16 @@ def saved(folder, family):
     from transformers import AutoConfig, AutoModelForQuestionAnswering
 
     reader = tiny_tokenizer(family)
-    size = {"vocab_size": len(reader), "initializer_range": 0.3, "pad_token_id": reader.pad_token_id}
+    if family == "longformer":  # its question, to which all words attend, ends before the first of two separators
+        special = [("[CLS]", reader.cls_token_id), ("[SEP]", reader.sep_token_id)]
+        pair = {"single": "[CLS] $A [SEP]", "pair": "[CLS] $A [SEP] [SEP] $B:1 [SEP]:1", "special_tokens": special}
+        reader.backend_tokenizer.post_processor = TemplateProcessing(**pair)
+    size = {
+        "vocab_size": len(reader),
+        "initializer_range": 0.3,
+        "pad_token_id": reader.pad_token_id,
+        "sep_token_id": reader.sep_token_id,
+    }
     config = AutoConfig.for_model(family, **size | FAMILIES[family])
     torch.manual_seed(0)
     network = AutoModelForQuestionAnswering.from_config(config).eval()
@@ -131,18 +153,11 @@ def test_what_it_cannot_do_is_refused_by_name(task, models, tmp_path):
     models[0].tokenizer.save_pretrained(tmp_path / "g")
     with pytest.raises(ValueError, match="which kdviz cannot run .*the first token, which stands for no answer"):
         kd.load_teacher(tmp_path / "g", task)
-    with pytest.raises(ValueError, match="answers questions, which kdviz does not write as ONNX: .*save_pretrained"):
-        models[0].export(tmp_path / "x")
-    saved(tmp_path / "b", "big_bird")
-    with pytest.raises(
-        ValueError, match="big_bird, which kdviz cannot run .*a padded text and the same text alone differ"
-    ):
-        kd.load_teacher(tmp_path / "b")
     with pytest.raises(TypeError, match=r"'Who\?' comes alone: pass \(question, context\) tuples"):
         models[0].predict(["Who?"])
 
 
-@pytest.mark.parametrize("family", sorted(set(FAMILIES) - {*DECODERS, "big_bird"}))
+@pytest.mark.parametrize("family", sorted(set(FAMILIES) - set(DECODERS)))
 def test_every_family_answers_as_in_transformers(family, tmp_path):
     network, reader, config = saved(tmp_path, family)
     teacher = kd.load_teacher(tmp_path)
@@ -153,9 +168,6 @@ def test_every_family_answers_as_in_transformers(family, tmp_path):
     given = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
     if getattr(config, "type_vocab_size", 0) > 1 and family != "distilbert":
         given["token_type_ids"] = batch.token_type_ids
-    if family == "longformer":  # the library looks for two separators after the question, ours has one
-        first = batch.token_type_ids.argmax(1, keepdim=True)
-        given["global_attention_mask"] = (torch.arange(batch.input_ids.shape[1]) < first - 2).long()
     with torch.no_grad():
         out = network(**given)
         own = teacher(batch.input_ids, batch.attention_mask, batch.token_type_ids).logits

@@ -16,8 +16,10 @@ import kdviz as kd
 from kdviz import cli
 from kdviz.cli.distill import method_of
 from kdviz.cli.settings import Settings
+from kdviz.data.kinds import KINDS
 from kdviz.models.tokenizers import load_tokenizer
 from kdviz.training.cache import entries
+from tests.unit.data import asked
 from tests.unit.training import tiny
 
 
@@ -110,6 +112,29 @@ def test_the_recipe_for_glue_runs_with_a_stand_in_from_the_hub(files, hub_folder
     assert "finished before" in capsys.readouterr().out
 
 
+def test_rows_say_what_kind_they_are_of(tmp_path, capsys):
+    """A file of questions, read as such, and its student taken to ONNX and compared on the same file."""
+    for split, count in (("train", 24), ("dev", 12), ("test", 12)):
+        asked.rows(count).to_csv(tmp_path / f"{split}.csv", index=False)
+    rows = [word for split in ("train", "dev", "test") for word in (f"--{split}", str(tmp_path / f"{split}.csv"))]
+    words = [*rows, "--teacher", "none", "--method", "labelsonly", "--student", "1x16x2", "--epochs", "1"]
+    words += ["--out", str(tmp_path / "run"), "--progress", "off"]
+    assert cli.main(["distill", *words, "--kind", "question-answering"]) == 0
+    run = kd.Run.load(tmp_path / "run")
+    assert run.student.task_kind == "question-answering" and 0 <= run.test["f1"] <= 1
+    export = ["export", str(tmp_path / "run"), str(tmp_path / "out"), "--onnx", "--texts", str(tmp_path / "dev.csv")]
+    capsys.readouterr()
+    assert cli.main(export) == 0
+    assert re.search(r"answers at most [\de.-]+ from the model's on 12 texts", capsys.readouterr().out)
+
+
+def test_the_kinds_are_named_in_the_help(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["distill", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"what is asked of your own rows: {', '.join(KINDS)}".replace(",", " (the default),", 1) in said
+
+
 def test_two_processes_give_the_single_process_result(files, hub_folder, tmp_path, monkeypatch):
     student = tiny.student(dropout=0.0)
     for module in student.modules():
@@ -147,6 +172,9 @@ def test_two_processes_give_the_single_process_result(files, hub_folder, tmp_pat
     "words, told",
     [
         (["--task", "nonsense"], "no task 'nonsense'"),
+        (["--kind", "guess"], "command line: kind: no kind of task 'guess': choose among classification, regression"),
+        (["--kind", "regression"], "train.jsonl, row 1, column 'label': the label 'good' is no number"),
+        (["--task", "reviews", "--kind", "regression"], "kind= are for data of yours; 'reviews' has its own"),
         (["--method", "magic"], "no method 'magic'; choose among"),
         (["--set", "beta"], "write NAME=VALUE"),
         (["--set", "gamma=1"], "gamma"),
