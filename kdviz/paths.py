@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent  # in a clone beside data/ and notebooks/, in a wheel around copies of them
@@ -40,6 +41,21 @@ def data_dir() -> Path:
 def lessons_dir() -> Path:
     """The folder of the lessons as they were shipped: the clone's ``notebooks``, else the wheel's copy."""
     return _shipped("notebooks")
+
+
+def cache_folder() -> Path:
+    """Where caches of kdviz's own live: environment variable KDVIZ_CACHE, else kdviz in the user's cache folder.
+
+    Where that cannot be written (no home, a locked one): a folder of this user among the temporary files.
+    """
+    if chosen := os.environ.get("KDVIZ_CACHE"):
+        return Path(os.path.expanduser(chosen))  # Path.expanduser stops where no home is known
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "kdviz"
+    exists = next((place for place in (folder, *folder.parents) if place.exists()), None)
+    if not folder.is_absolute() or exists is None or not os.access(exists, os.W_OK):
+        user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+        return Path(tempfile.gettempdir()) / f"kdviz-{user}"
+    return folder
 
 
 def restore(part: str, again: str = "") -> str:

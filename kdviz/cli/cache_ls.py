@@ -10,7 +10,8 @@ def add_arguments(parser) -> None:
 
 
 def run(args) -> int:
-    from kdviz.training.cache import cache_folder, entries
+    from kdviz.paths import cache_folder
+    from kdviz.training.cache import entries
 
     found = entries()
     print(f"{len(found)} teacher caches in {cache_folder()}, {sum(e['bytes'] for e in found) / 1e6:,.1f} MB")

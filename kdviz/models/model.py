@@ -292,6 +292,8 @@ class Model(Module):
         lines = [
             f"{self.name} ({self.role}): {self.layers} layers, width {self.width}{heads}, {count / 1e6:.1f} M weights"
         ]
-        if self.labels:
+        if self.network.writes:
+            lines.append(f"writes {ids_of(self.tokenizer):,} tokens")
+        elif self.labels:
             lines.append("labels: " + ", ".join(self.labels))
         return "\n  ".join([*lines, *self.notes])

@@ -10,6 +10,7 @@ import torch
 
 from kdviz.disk import check_file, file_sha256
 from kdviz.hub import cached_model, quiet
+from kdviz.models import smollm2
 from kdviz.models.load import AGAIN, SAFE, load_folder, other_labels
 from kdviz.models.model import Model
 from kdviz.models.network import seeded
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, checkpoint: int | None = None) -> Model:
     """A pretrained transformer, ready to teach.
 
-    source : ``"minilm"`` (packaged, offline); a local folder; or a hub id such as ``"google-bert/bert-base-uncased"``
-             (safetensors only, never remote code; taken from the cache when it is there)
+    source : ``"minilm"`` (packaged, offline); ``"smollm2"``, a language model that `kdviz prefetch smollm2` brings; a
+             local folder; or a hub id such as ``"google-bert/bert-base-uncased"`` (safetensors only, never remote
+             code; taken from the cache when it is there)
     task   : gives the model a classifier over the task's labels. For the embedded tasks ``"minilm"`` comes adapted
              (``data/teachers/<task>``); otherwise the model's own classifier is kept when it has the task's labels,
              and a new, untrained one (with a warning) is put on when it has not.
@@ -41,7 +43,8 @@ def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, che
         if checkpoint is not None:
             raise ValueError(f"task {task.name!r} is not embedded, so it has no trajectory; leave checkpoint out")
     else:
-        folder = Path(source) if Path(source).is_dir() else cached_model(str(source))
+        where = smollm2.folder if source == "smollm2" else cached_model
+        folder = Path(source) if Path(source).is_dir() else where(str(source))
         name = Path(source).name
         if (folder / "model.json").is_file() and not (folder / "config.json").is_file():
             model = Model.load(folder)  # of kdviz: a teacher of an assistant, say

@@ -11,7 +11,6 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,26 +23,12 @@ from kdviz import fields
 from kdviz.data.batches import Rows
 from kdviz.data.language import Stored
 from kdviz.disk import make_folder
+from kdviz.paths import cache_folder
 from kdviz.training.cachefile import TYPES, FieldFile, FieldWriter, description, file_name
 
 OF_ROWS = ("logits",)  # a row has one, of how many texts it may consist; of all else every text has its own
 LAYOUT = 2  # of the files; a change makes new caches
 TEACHER_BATCH = 16
-
-
-def cache_folder() -> Path:
-    """Where caches live: environment variable KDVIZ_CACHE, else kdviz in the user's cache folder.
-
-    Where that cannot be written (no home, a locked one): a folder of this user among the temporary files.
-    """
-    if chosen := os.environ.get("KDVIZ_CACHE"):
-        return Path(os.path.expanduser(chosen))  # Path.expanduser stops where no home is known
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "kdviz"
-    exists = next((place for place in (folder, *folder.parents) if place.exists()), None)
-    if not folder.is_absolute() or exists is None or not os.access(exists, os.W_OK):
-        user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
-        return Path(tempfile.gettempdir()) / f"kdviz-{user}"
-    return folder
 
 
 def fingerprint(model) -> str:
