@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
+from kdviz.analysis import half_width
 from kdviz.figures import parts, theme
 from kdviz.figures.curves import curves
 
@@ -40,7 +41,7 @@ def checkpoint_search(checkpoints, teacher, students) -> go.Figure:
 
 
 def sample_weights(visits, shares, groups, *, name: str = "λ, share of the teacher") -> go.Figure:
-    """Weights of single samples each time they are visited: thin lines single samples, thick lines means of groups.
+    """Weights of single samples each time they are visited: the mean of each group with its 95 % interval.
 
     visits : (V,) names of the visits, such as epochs   shares : (rows, V), NaN where a row was not visited
     groups : name -> (rows,) bool, such as {"flipped label": …, "teacher wrong": …, "the others": …}
@@ -56,11 +57,12 @@ def sample_weights(visits, shares, groups, *, name: str = "λ, share of the teac
         if not members.any():
             raise ValueError(f"group {group!r} has no member: leave it out")
         own = shares[members]
-        parts.add_thin_lines(figure, visits, own, number)
-        mean, look = np.nanmean(own, 0), {"number": number, "width": 4, "marks": 10, "legendgroup": str(number)}
+        mean, look = np.nanmean(own, 0), {"number": number, "marks": 9}
+        half = [half_width(column[~np.isnan(column)]) for column in own.T]
+        look["error_y"] = {"type": "data", "array": theme.compact(half), "thickness": 1.2}
         parts.add_line(figure, list(visits), mean, f"{group} ({len(own):,})", "mean %{y:.3f}", **look)
         said.append(f"{group}: mean from {mean[0]:.2f} to {mean[-1]:.2f}")
-    parts.axes(figure, "visit of the sample (epoch)", name)
+    parts.axes(figure, "visit of the sample (epoch)", f"{name} (mean, 95 % interval)")
     figure.update_yaxes(range=[-0.02, 1.02])
     alt = f"{name} over {len(visits)} visits. {'; '.join(said)}."
     return theme.finish(figure, "To whom does each sample listen?", alt)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from scipy import stats
 
 import kdviz as kd
 from kdviz.figures import parts
@@ -133,11 +134,19 @@ def test_memorised_items_are_those_answered_with_their_wrong_label():
 
 
 def test_groups_of_samples_are_drawn_apart():
-    thin, thick, *_ = FIGURES["sample_weights"]().data
-    np.testing.assert_allclose(drawn(thick), SHARES[:60].mean(0), rtol=1e-3)
-    lines = drawn(thin).reshape(-1, 7)
-    assert len(lines) == 25 and np.isnan(lines[:, -1]).all()
-    np.testing.assert_allclose(lines[0, :6], SHARES[0], rtol=1e-3)
+    flipped, others = FIGURES["sample_weights"]().data
+    np.testing.assert_allclose(drawn(flipped), SHARES[:60].mean(0), rtol=1e-3)
+    half = stats.t.ppf(0.975, 59) * SHARES[:60].std(0, ddof=1) / 60**0.5
+    np.testing.assert_allclose(flipped.error_y.array, half, rtol=1e-2)
+    np.testing.assert_allclose(drawn(others), SHARES[60:].mean(0), rtol=1e-3)
+
+
+def test_a_walk_is_drawn_over_its_contours_around_the_mean():
+    walk = np.array([[-1.0, 0.5], [0.0, -0.25], [1.0, 0.75]])
+    first, second, line, star = kd.figures.landscape(RADII, {"KD": GRID, "SWA": GRID}, path={"SWA": walk}).data
+    assert (line.xaxis, star.xaxis) == (second.xaxis, second.xaxis) != (first.xaxis, first.xaxis)
+    np.testing.assert_allclose(np.stack([drawn(line, "x"), drawn(line)], 1), walk)
+    assert (star.x[0], star.y[0]) == (0, 0)
 
 
 def test_the_front_holds_what_nothing_cheaper_equals():
@@ -209,6 +218,8 @@ def test_slices_are_what_was_measured():
         (lambda: kd.figures.tradeoff({"KD": 1}, SCORES, x_title="s"), "cost is of KD, scores of <b>CKD</b>, KD"),
         (lambda: kd.figures.tradeoff(COST | {"KD": 0}, SCORES, x_title="s"), "must be above 0, got {'KD': 0}"),
         (lambda: kd.figures.landscape(RADII, {"KD": BOWL[:3]}), "21 radii"),
+        (lambda: kd.figures.landscape(RADII, {"KD": GRID}, path={"SWA": [[0, 0]]}), "a path of SWA, losses of KD"),
+        (lambda: kd.figures.landscape(RADII, {"KD": BOWL}, path={"KD": [[0, 0]]}), "drawn over contours"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(make, words):
