@@ -23,7 +23,7 @@ class States:
     hidden     : (B, L+1, n, d) float32; index 0 is the embedding output
     attentions : (B, L, heads, n, n) or None when they were not asked for
     logits     : (B, C) or None when the model has no classifier, or chooses among several texts; of question answering
-                 (B, n, 2), start and end
+                 (B, n, 2), start and end; of what writes (B, n, V), of the next token
     places     : of question answering, per text and token the characters (start, end) of the context that it is,
                  None for a token of the question and for special ones; else None
     labels     : the C class names

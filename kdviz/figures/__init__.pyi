@@ -2,6 +2,7 @@ import kdviz.course.figures as _course
 
 from . import theme as theme
 from .bubbles import measured as measured
+from .coloured import coloured_text as coloured_text
 from .curves import best_of_draws as best_of_draws, curves as curves, schedule as schedule
 from .heads import attention as attention
 from .kinds import choices as choices, spans as spans, values as values

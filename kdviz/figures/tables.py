@@ -39,8 +39,11 @@ def _of_trace(figure: go.Figure, trace) -> str:
     caption = trace.hovertemplate.removesuffix("<extra></extra>").rsplit("<br>", 1)[-1]
     values = np.asarray(trace.z, dtype=float)
     head = ["", *(_label(columns, place) for place in range(values.shape[1]))]
-    # words in the cells, escaped already, say more than their colours
+    # words in the cells, escaped already, say more than their colours; where the hover tells both, so does the table
     body = [map(_number, row) for row in values] if trace.text is None else trace.text
+    if trace.text is not None and "%{z" in trace.hovertemplate:
+        named = (zip(words, row) for words, row in zip(trace.text, values))
+        body = [[f"{word}: {_number(value)}" if word else "" for word, value in row] for row in named]
     return grid(caption, head, [[_label(rows, place), *row] for place, row in enumerate(body)])
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import kdviz as kd
 from tests.browser.axe import hindrances
-from tests.unit.figures.made import HOSTILE, asked_states, drawn, make_states
+from tests.unit.figures.made import HOSTILE, asked_states, drawn, make_states, writing_states
 
 PLOT = "document.querySelector('.js-plotly-plot')"
 READ = f"""() => {PLOT}._fullData.filter(trace => trace.visible === true && trace.type === 'heatmap')
@@ -35,6 +35,9 @@ FIGURES = {
     "attention": lambda tokens: kd.figures.attention(pair(tokens)),
     "replay": lambda tokens: kd.figures.replay(range(0, 40, 10), frames(tokens), make_states(tokens=tokens)),
     "spans": lambda tokens: kd.figures.spans([asked_states(tokens), asked_states(tokens, "student", seed=1)], (0, 0)),
+    "coloured_text": lambda tokens: kd.figures.coloured_text(
+        [writing_states(tokens=tokens), writing_states("student", tokens=tokens, seed=1)]
+    ),
     "soft_targets": lambda tokens: kd.figures.soft_targets([np.arange(12.0)], list(HOSTILE[:12]), names=["teacher"]),
 }
 PICTURES = "[...graph.querySelectorAll('.heatmaplayer image')].map(image => image.href.baseVal)"

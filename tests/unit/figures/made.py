@@ -49,6 +49,14 @@ def make_states(role="teacher", tokens=12, layers=6, width=16, seed=0, heads=Non
     )
 
 
+def writing_states(role="teacher", words=30, seed=0, **how) -> States:
+    """States of a language model of so many words."""
+    states = make_states(role, seed=seed, **how)
+    random = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(1, states.hidden.shape[2], words, generator=random)
+    return replace(states, logits=logits, labels=("token",))
+
+
 def asked_states(tokens, role="teacher", *, first=1, logits=None, **how) -> States:
     """States of a model of question answering; the context begins at token `first`, its words a space apart."""
     states, places, begin = make_states(role, tokens, **how), [], 0

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import pytest
 
 import kdviz as kd
-from tests.unit.figures.made import HOSTILE, asked_states, drawn, make_states
+from tests.unit.figures.made import HOSTILE, asked_states, drawn, make_states, writing_states
 
 LONG = 40
 
@@ -55,6 +55,12 @@ def asked(tokens, notes=()):
     return [asked_states(tokens, notes=notes), asked_states(tokens, "student", layers=2, width=8, seed=1)]
 
 
+def coloured(tokens, notes=()):
+    roles = enumerate(("teacher", "student"))
+    states = [writing_states(role, tokens=tokens, notes=notes, seed=seed) for seed, role in roles]
+    return kd.figures.coloured_text(states)
+
+
 def valued(tokens):
     names = [f"text {k}" for k in range(tokens)] if isinstance(tokens, int) else list(tokens)
     teacher = np.linspace(0, 5, len(names))
@@ -95,6 +101,7 @@ FIGURES = {
     "layer_relation": lambda tokens: kd.figures.layer_relation(pair(tokens), 1),
     "layer_relation_matched": lambda tokens: kd.figures.layer_relation(pair(tokens, layers=2), 1),
     "layer_path": lambda tokens: kd.figures.layer_path(pair(tokens)),
+    "coloured_text": lambda tokens: coloured(tokens),
     "attention": lambda tokens: kd.figures.attention(pair(tokens, heads=4)),
     "replay": lambda tokens: kd.figures.replay(range(6), snapshots(tokens), make_states(tokens=tokens)),
     "replay_student": lambda tokens: kd.figures.replay(range(40), snapshots(tokens, 40)),
@@ -198,6 +205,8 @@ def test_tokens_can_be_read_back_literally(name):
         labels = list(FIGURES[name](HOSTILE).layout.yaxis.ticktext)
     elif name == "rewrites":
         labels = [row[0] for row in FIGURES[name](HOSTILE).data[0].text]
+    elif name == "coloured_text":
+        labels = [word for line in FIGURES[name](HOSTILE).data[0].text for word in line][: len(HOSTILE)]
     elif name == "disagreement":  # it shows no tokens
         return
     elif name == "choices":
@@ -264,6 +273,7 @@ def test_notes_of_the_states_are_shown(name):
         "layer_relation_matched": kd.figures.layer_relation,
         "layer_path": kd.figures.layer_path,
         "attention": kd.figures.attention,
+        "coloured_text": lambda _: coloured(12, (note,)),
         "spans": lambda _: kd.figures.spans(asked(12, (note,)), (0, 0)),
     }[name](pair(heads=4, notes=(note,)))
     assert "cut to 128 of 2,310 tokens &lt;b&gt;" in figure.layout.title.subtitle.text
@@ -420,4 +430,5 @@ def test_the_table_holds_the_numbers_and_the_words(name):
     elif figure.data[0].type == "heatmap":
         first = next(trace for trace in figure.data if trace.visible in (None, True))
         values = np.asarray(first.z, float)
-        assert f"<td>{values[np.isfinite(values)][1]:.4g}</td>" in source
+        named = f"{first.text[0][1]}: " if name == "coloured_text" else ""
+        assert f"<td>{named}{values[np.isfinite(values)][1]:.4g}</td>" in source
