@@ -1,4 +1,4 @@
-"""``python -m data.make.adapt reviews|entail|scores|endings|tweets|news``: make the teacher of a task.
+"""``python -m data.make.adapt TASK``: make the teacher of a task.
 
 The packaged MiniLM is adapted with LoRA (Hu et al. 2022; peft) on every matrix of its layers, plus pooler and
 classifier, on the labelled train split. The epoch is chosen on dev; test is touched once, at the end. What is
@@ -34,7 +34,7 @@ def encoded(task, split: str) -> Rows:
 
 
 def score(model, task, split: str) -> float:
-    """What the task's kind is judged by: accuracy, or Pearson's correlation."""
+    """What the task's kind is judged by: accuracy, Pearson's correlation, or F1 of words."""
     return evaluate(model, encoded(task, split))[0][task.kind.primary]
 
 

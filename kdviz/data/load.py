@@ -38,6 +38,7 @@ EMBEDDED = {
 OF_KINDS = {  # embedded, of another kind
     "scores": (("score",), REGRESSION),
     "endings": (tuple(f"ending_{place}" for place in range(4)), MULTIPLE_CHOICE),
+    "answers": (SPAN, QUESTION_ANSWERING),
 }
 IMAGES = {"digits": images.load_digits, "cifar10": images.load_cifar10}
 HELD_OUT = re.compile(r"^(validation|valid|val|dev)(?=_|$)")
@@ -74,10 +75,10 @@ def load_task(
 
     Parameters
     ----------
-    name : ``"reviews"``, ``"entail"``, ``"scores"``, ``"endings"`` (embedded); ``"tweets"``, ``"news"`` (by people;
-        packages of the extra ``real``); ``"digits"`` (images, with scikit-learn); ``"cifar10"``, ``"glue/<name>"``,
-        ``"imdb"`` or any ``"owner/name"`` of the hub, with "/" and a configuration where it has several (from the cache
-        or the hub); or a `datasets.DatasetDict`
+    name : ``"reviews"``, ``"entail"``, ``"scores"``, ``"endings"``, ``"answers"`` (embedded); ``"tweets"``, ``"news"``
+        (by people; packages of the extra ``real``); ``"digits"`` (images, with scikit-learn); ``"cifar10"``,
+        ``"glue/<name>"``, ``"imdb"`` or any ``"owner/name"`` of the hub, with "/" and a configuration where it has
+        several (from the cache or the hub); or a `datasets.DatasetDict`
     train, dev, test, transfer : CSV (UTF-8, commas, header), JSONL or Parquet files, DataFrames or Datasets with the
         columns text[, text_b], label; transfer needs no label. The same rows mean the same in every format. Missing
         dev or test are split from train, and it is said.

@@ -1,4 +1,4 @@
-"""``python -m data.make.grammar reviews|entail|scores|endings [--out FOLDER]``: write the files of an embedded task."""
+"""``python -m data.make.grammar TASK [--out FOLDER]``: write the files of an embedded task."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from . import common
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m data.make.grammar", description=__doc__)
-    parser.add_argument("task", choices=("reviews", "entail", "scores", "endings"))
+    parser.add_argument("task", choices=("reviews", "entail", "scores", "endings", "answers"))
     parser.add_argument("--out", type=Path, help="folder for the Parquet files (default: data/<task> of the clone)")
     arguments = parser.parse_args(argv)
     grammar = importlib.import_module(f"{__package__}.{arguments.task}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,17 @@ def sentence(text: str) -> str:
     """First letter upper case, one full stop at the end, no double spaces."""
     text = re.sub(r"\s+", " ", text).strip()
     return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+
+
+class Words:
+    """A lexicon and the dice that draw from it."""
+
+    def __init__(self, lexicon: dict, rng: random.Random):
+        self.lexicon, self.rng = lexicon, rng
+
+    def some(self, key: str, count: int = 1):
+        drawn = self.rng.sample(self.lexicon[key], count)
+        return drawn if count > 1 else drawn[0]
 
 
 class Unique:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 from itertools import product
 
-from .common import article, sentence
+from .common import Words, article, sentence
 
 NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 BEFORE, SAME, AFTER = "<", "=", ">"
@@ -42,15 +42,8 @@ def choose_pair(statements: list[Statement], label: int, rng: random.Random) -> 
     raise ValueError(f"no hypothesis has premises of all three labels among {[s[1] for s in statements]}")
 
 
-class Grammar:
+class Grammar(Words):
     """One method a phenomenon: it draws words and returns the statements that can be made with them."""
-
-    def __init__(self, lexicon: dict, rng: random.Random):
-        self.lexicon, self.rng = lexicon, rng
-
-    def some(self, key: str, count: int = 1):
-        drawn = self.rng.sample(self.lexicon[key], count)
-        return drawn if count > 1 else drawn[0]
 
     def _nested(self, subject, verb, levels: list[tuple[str, frozenset]]) -> list[Statement]:
         """ "Ana drew a dog", "Ana did not draw any dog". Worlds: did she draw the narrow kind, a sibling, another?"""
