@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from kdviz.losses.logits import UNLABELLED
 from kdviz.training.context import Context
 from kdviz.training.phases import ScheduledPhase, new_optimizer
 
@@ -71,6 +72,8 @@ def one_step(run: Context, scheduled: ScheduledPhase, step: int, needs, student_
         run.history.add(run.at, lr, [], torch.empty(0))
         return
     batch = run.batch = selected
+    if world > 1 and run.task.kind.writes:
+        share = share_of_tokens(run, batch, bool(len(here)))
     replaced = method.perturb(batch, run)
     teacher, student = run.teacher_fields(batch, needs), run.student_fields(batch, student_needs)
     if replaced is not None:
@@ -92,6 +95,13 @@ def one_step(run: Context, scheduled: ScheduledPhase, step: int, needs, student_
     run.optimizer.step()
     numbers = torch.cat([numbers, norm.detach().reshape(1).to(numbers)])
     run.history.add(run.at, lr, ["loss", *terms, "grad_norm"], numbers)
+
+
+def share_of_tokens(run: Context, batch, has_rows: bool) -> float:
+    """What makes the mean over processes the mean over the tokens that count in all of them."""
+    mine = (batch.labels != UNLABELLED).sum().float() * has_rows
+    of_all = run.accelerator.reduce(mine, "sum")
+    return float(mine * run.accelerator.num_processes / of_all.clamp(min=1))
 
 
 def average(run: Context, numbers: torch.Tensor) -> torch.Tensor:

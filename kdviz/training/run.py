@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,7 +108,8 @@ class Run:
 
     def __repr__(self) -> str:
         what = self.primary
-        parts = [f"{name} {s[what]:.3f} [{s['low']:.3f}, {s['high']:.3f}]" for name, s in self.scores.items()]
+        between = lambda s: "" if math.isnan(s["low"]) else f" [{s['low']:.3f}, {s['high']:.3f}]"
+        parts = [f"{name} {s[what]:.3f}{between(s)}" for name, s in self.scores.items()]
         seconds = self.info.get("seconds", 0)
         scored = ", ".join(parts) or "not scored"
         return f"{self.label}: {len(self.history):,} steps in {seconds:,.0f} s; {what} {scored}"

@@ -120,7 +120,8 @@ REMARKS = {
 }
 HEAD = """# Models that kdviz reads
 
-`kd.load_teacher(folder_or_hub_id)` reads a transformers model of these families, with a sequence classifier or without.
+`kd.load_teacher(folder_or_hub_id)` reads a transformers model of these families, with a sequence classifier or without;
+GPT-2, LLaMA and Qwen2 also as language models, with logits of the next token (`tests/unit/models/test_writing.py`).
 Logits, hidden states and attentions equal transformers' own, in padded batches and up to the last position;
 `tests/unit/models/test_families.py` compares tiny random models of every family, and this table is written from what is
 found there (`python -m tests.unit.models.families`).

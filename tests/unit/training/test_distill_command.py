@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
@@ -19,7 +20,7 @@ from kdviz.cli.settings import Settings
 from kdviz.data.kinds import KINDS
 from kdviz.models.tokenizers import load_tokenizer
 from kdviz.training.cache import entries
-from tests.unit.data import asked
+from tests.unit.data import asked, sums
 from tests.unit.training import tiny
 
 
@@ -164,6 +165,31 @@ def test_two_processes_give_the_single_process_result(files, hub_folder, tmp_pat
     torch.testing.assert_close(
         torch.tensor(two.history["loss"].to_numpy()), torch.tensor(one.history["loss"].to_numpy()), rtol=1e-4, atol=1e-6
     )
+    for name, weight in one.student.state_dict().items():
+        torch.testing.assert_close(two.student.state_dict()[name], weight, rtol=1e-3, atol=2e-5, msg=name)
+
+
+@pytest.mark.parametrize("method", ["kd --set temperature=1.0", "gkd --set tokens=5", "seqkd --set tokens=5"])
+def test_two_processes_write_and_learn_what_one_does(method, tmp_path):
+    task = sums.task()
+    for split in ("train", "dev", "test"):
+        rows = {"prompt": task[split]["text"][:], "completion": task[split]["label"][:]}
+        pd.DataFrame(rows).to_csv(tmp_path / f"{split}.csv", index=False)
+    for name, layers, seed in (("teacher", 2, 3), ("student", 1, 0)):
+        model = kd.build_student(task, layers=layers, hidden=16, heads=2, seed=seed)
+        for parameter in model.parameters() if name == "teacher" else ():
+            parameter.data *= 3
+        model.save(tmp_path / name)
+    words = [word for split in ("train", "dev", "test") for word in (f"--{split}", str(tmp_path / f"{split}.csv"))]
+    words += ["--kind", "language-modelling", "--method", *method.split(), "--epochs", "2", "--batch-size", "5"]
+    words += [word for name in ("teacher", "student") for word in (f"--{name}", str(tmp_path / name))]
+    one, two = (tmp_path / name for name in ("one", "two"))
+    command(*words, "--out", str(one))
+    command(*words, "--out", str(two), processes=2)
+    one, two = kd.Run.load(one), kd.Run.load(two)
+    assert (one.info["processes"], two.info["processes"]) == (1, 2) and two.primary == "log_likelihood"
+    losses = [torch.tensor(run.history["loss"].to_numpy()) for run in (one, two)]
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-4, atol=1e-6)
     for name, weight in one.student.state_dict().items():
         torch.testing.assert_close(two.student.state_dict()[name], weight, rtol=1e-3, atol=2e-5, msg=name)
 
