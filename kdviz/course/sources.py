@@ -112,14 +112,13 @@ def _expected(source: Source, other: Source, length: int, value: Callable) -> fl
     """Sum over the places of a string of the mean, over strings of `source`, of value(probs, probs of `other`)."""
     if source.symbols != other.symbols:
         raise ValueError(f"the sources speak {source.symbols} and {other.symbols}: compare equal symbols")
-    pair = torch.zeros(len(source.probs), len(other.probs), dtype=torch.double)
-    pair[0, 0] = 1
-    gain, total = value(source.probs[:, None], other.probs[None]), 0.0
-    target = source.step[:, None] * len(other.probs) + other.step[None]  # (S, S', V): the next pair, as one number
-    for _ in range(length):
-        total += (pair * gain).sum().item()
-        moved = pair[..., None] * source.probs[:, None]
-        pair = torch.zeros_like(pair).view(-1).index_add(0, target.flatten(), moved.flatten()).view_as(pair)
+    here, there, mass, total = *torch.zeros(2, 1, dtype=torch.long), torch.ones(1, dtype=torch.double), 0.0
+    for _ in range(length):  # over the pairs of states that strings have reached, each with its probability
+        total += (mass * value(source.probs[here], other.probs[there])).sum().item()
+        pairs, place = (source.step[here] * len(other.probs) + other.step[there]).unique(return_inverse=True)
+        moved = mass.unsqueeze(1) * source.probs[here]
+        mass = torch.zeros(len(pairs), dtype=torch.double).index_add(0, place.flatten(), moved.flatten())
+        here, there = pairs // len(other.probs), pairs % len(other.probs)
     return total
 
 
