@@ -83,7 +83,7 @@ def words_of(tokens):
 def next_words(tokens):
     words = words_of(tokens)
     rows = np.random.default_rng(0).dirichlet(np.ones(len(words)), (2, 3))
-    return kd.figures.next_words(words[:3], *rows, words)
+    return kd.figures.next_words(words[:3], rows, words)
 
 
 def masses(tokens):
