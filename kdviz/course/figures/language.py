@@ -63,7 +63,7 @@ def next_words(prefix, probs, words, *, names=("teacher", "student")) -> go.Figu
         rest = 1 - rows[..., kept].sum(-1, keepdims=True)
         rows, words = np.concatenate([rows[..., kept], rest], -1), [*(words[place] for place in kept), REST]
     before = [" ".join(map(theme.visible, prefix[max(0, end - 3) : end])) for end in range(1, len(prefix) + 1)]
-    ends = [text if len(text) <= LONGEST else "…" + text[1 - LONGEST :] for text in before]  # its last words matter most
+    ends = [text if len(text) <= LONGEST else "…" + text[1 - LONGEST :] for text in before]  # last words matter
     steps = list(map(theme.text, ends)), "after ", 0
     shades = [theme.shade(name, number) for number, name in enumerate(names)]
     figure, below = bars(rows.round(4), names, shades, words, steps, "next word")
