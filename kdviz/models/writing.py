@@ -32,6 +32,13 @@ def write(
     keep        : keep keys and values of what was read; False reads everything again for each token, to the same end
     Raises ValueError for a model that does not write, and where prompt and tokens are more than it can read.
     """
+    ids = ids_of_prompts(model, prompts, tokens, temperature)
+    made = write_ids(model, ids, tokens, temperature=temperature, seeds=[(seed, n) for n in range(len(ids))], keep=keep)
+    return [model.tokenizer.decode(row, skip_special_tokens=True) for row in made]
+
+
+def ids_of_prompts(model, prompts: Sequence[str], tokens: int, temperature: float) -> list[list[int]]:
+    """The prompts as ids, each with the mark of the beginning; refuses what `write` refuses."""
     if not kind_of(model.task_kind).writes:
         raise ValueError(f"{model.name!r} answers as in {model.task_kind}: load or build it with language modelling")
     for place, prompt in enumerate(prompts):
@@ -40,15 +47,11 @@ def write(
     begin, _ = marks(model.tokenizer)
     plain = {"add_special_tokens": False, "return_attention_mask": False, "return_token_type_ids": False}
     ids = [[*begin, *row] for row in text_to_ids(model.tokenizer, list(prompts), **plain)["input_ids"]]
-    made = write_ids(model, ids, tokens, temperature=temperature, seeds=[(seed, n) for n in range(len(ids))], keep=keep)
-    return [model.tokenizer.decode(row, skip_special_tokens=True) for row in made]
+    _check(model, ids, tokens, temperature)
+    return ids
 
 
-@torch.inference_mode()
-def write_ids(
-    model, prompts: Sequence[Sequence[int]], tokens: int, *, temperature=1.0, seeds: Sequence, keep: bool = True
-) -> list[list[int]]:
-    """`write` of ids to ids, the mark of the end included where it was written. seeds : numbers for each prompt."""
+def _check(model, prompts: Sequence[Sequence[int]], tokens: int, temperature: float) -> None:
     if temperature < 0 or tokens < 1:
         raise ValueError(f"temperature={temperature}, tokens={tokens}: pass 0 or more, and 1 or more")
     longest = max(map(len, prompts), default=1)
@@ -57,6 +60,14 @@ def write_ids(
     if longest + tokens > model.max_length:
         most = f"{model.name!r} reads at most {model.max_length}"
         raise ValueError(f"a prompt of {longest} tokens and {tokens} to write, but {most}: write fewer, or cut it")
+
+
+@torch.inference_mode()
+def write_ids(
+    model, prompts: Sequence[Sequence[int]], tokens: int, *, temperature=1.0, seeds: Sequence, keep: bool = True
+) -> list[list[int]]:
+    """`write` of ids to ids, the mark of the end included where it was written. seeds : numbers for each prompt."""
+    _check(model, prompts, tokens, temperature)
     draws = [np.random.default_rng(seed).random(tokens) for seed in seeds]
     _, end = marks(model.tokenizer)
     order, made = np.argsort([len(prompt) for prompt in prompts], kind="stable"), [[] for _ in prompts]
@@ -113,7 +124,7 @@ def _write(model, prompts, draws, temperature, end, keep) -> list[list[int]]:
         read = {"input_ids": ids[:, -new:], "position_ids": places[:, -new:], "attention_mask": mask}
         out = encoder(**read, past_key_values=memory, use_cache=keep, logits_to_keep=1)
         memory = out.past_key_values if keep else None
-        token = _drawn(out.logits[:, -1], temperature, draws[:, step])
+        token = _drawn(shares_of(out.logits[:, -1], temperature), draws[:, step])
         written.append(token)
         done |= torch.isin(token, token.new_tensor(end))
         if done.all():
@@ -122,11 +133,19 @@ def _write(model, prompts, draws, temperature, end, keep) -> list[list[int]]:
     return [_ended(row, end) for row in torch.stack(written, 1).tolist()]
 
 
-def _drawn(logits, temperature: float, draws) -> torch.Tensor:
-    """(B,) tokens: the first whose cumulative probability is above the draw (B,), from [0, 1)."""
+def shares_of(logits, temperature: float) -> torch.Tensor:
+    """(…, V) float64 probabilities at a temperature; at 0 the likeliest token has all."""
     if temperature == 0:
-        return logits.argmax(-1)
-    shares = (logits.double() / temperature).softmax(-1).cumsum(-1)
-    return torch.searchsorted(shares, (draws * shares[:, -1])[:, None], right=True)[:, 0].clamp(
-        max=logits.shape[-1] - 1
-    )
+        return torch.zeros_like(logits, dtype=torch.float64).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
+    return (logits.double() / temperature).softmax(-1)
+
+
+def token_at(shares, draw) -> int:
+    """The first token whose cumulative share (V,), of the sum of all, is above a draw from [0, 1)."""
+    return int(_drawn(shares[None], torch.tensor([draw], dtype=torch.float64, device=shares.device)))
+
+
+def _drawn(shares, draws) -> torch.Tensor:
+    """`token_at` of rows: (B, V) shares and (B,) draws -> (B,) tokens."""
+    grown = shares.cumsum(-1)
+    return torch.searchsorted(grown, (draws * grown[:, -1])[:, None], right=True)[:, 0].clamp(max=shares.shape[-1] - 1)
