@@ -3,6 +3,7 @@ from .costs import tradeoff as tradeoff
 from .factors import factor_shapes as factor_shapes
 from .language import kept_and_lost as kept_and_lost, mode_mass as mode_mass, next_words as next_words
 from .logits import growing_teacher as growing_teacher, logit_path as logit_path, soft_targets as soft_targets
+from .matches import brought_nearer as brought_nearer
 from .picks import picked_copies as picked_copies, picked_share as picked_share
 from .rewriting import disagreement as disagreement, rewrites as rewrites
 from .samples import checkpoint_search as checkpoint_search, memorised as memorised, sample_weights as sample_weights

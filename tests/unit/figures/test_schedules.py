@@ -25,6 +25,7 @@ GRID = RADII[:, None] ** 2 + 2 * RADII**2
 COST = {"KD": 20.0, "<b>CKD</b>": 30.0, "labels": 10.0, "slow": 90.0}
 SCORES = {"KD": (0.6, 0.55, 0.65), "<b>CKD</b>": (0.7, 0.66, 0.74), "labels": (0.3, 0.2, 0.4), "slow": (0.65, 0.6, 0.7)}
 
+NEARER = {"<b>KD</b>": {"answers": [0.5, 0.125], "maps": [1.0, 4.0]}, "CKD": {"answers": [1, 1], "maps": [0.5, 0.5]}}
 FIGURES = {
     "schedule": lambda: kd.figures.schedule(
         STEPS, {"ψ": STEPS / 500, "<i>Φ</i>": np.sqrt(STEPS)}, title="How ψ and Φ grow"
@@ -46,6 +47,7 @@ FIGURES = {
     "sample_weights": lambda: kd.figures.sample_weights(
         range(6), SHARES, {"<b>flipped</b>": FLIPPED, "others": ~FLIPPED}
     ),
+    "brought_nearer": lambda: kd.figures.brought_nearer(NEARER),
     "tradeoff": lambda: kd.figures.tradeoff(COST, SCORES, x_title="seconds"),
     "landscape": lambda: kd.figures.landscape(RADII, {"KD": BOWL, "<b>SWA</b>": np.stack([BOWL, BOWL / 2])}),
     "landscape_grid": lambda: kd.figures.landscape(RADII, {"KD": GRID, "<b>SWA</b>": GRID / 2}),
@@ -141,6 +143,13 @@ def test_groups_of_samples_are_drawn_apart():
     np.testing.assert_allclose(drawn(others), SHARES[60:].mean(0), rtol=1e-3)
 
 
+def test_gaps_are_shares_of_those_before_and_their_means_geometric():
+    figure = kd.figures.brought_nearer(NEARER)
+    np.testing.assert_allclose(np.asarray(figure.data[0].z, float), [[-2, 1], [0, -1]], atol=1e-3)
+    assert [list(row) for row in figure.data[0].text] == [["0.25", "2.00"], ["1.00", "0.50"]]
+    assert "Nearest by answers: <b>KD</b> (0.25); maps: CKD (0.50)" in figure.layout.meta["alt"]
+
+
 def test_a_walk_is_drawn_over_its_contours_around_the_mean():
     walk = np.array([[-1.0, 0.5], [0.0, -0.25], [1.0, 0.75]])
     first, second, line, star = kd.figures.landscape(RADII, {"KD": GRID, "SWA": GRID}, path={"SWA": walk}).data
@@ -218,6 +227,8 @@ def test_slices_are_what_was_measured():
         (lambda: kd.figures.tradeoff({"KD": 1}, SCORES, x_title="s"), "cost is of KD, scores of <b>CKD</b>, KD"),
         (lambda: kd.figures.tradeoff(COST | {"KD": 0}, SCORES, x_title="s"), "must be above 0, got {'KD': 0}"),
         (lambda: kd.figures.landscape(RADII, {"KD": BOWL[:3]}), "21 radii"),
+        (lambda: kd.figures.brought_nearer({"KD": {"a": [0]}}), r"'KD' has ratios \[0.0\]: they must be above 0"),
+        (lambda: kd.figures.brought_nearer({"KD": {"a": [1]}, "CKD": {"b": [1]}}), "'CKD' is measured by b; 'KD' by a"),
         (lambda: kd.figures.landscape(RADII, {"KD": GRID}, path={"SWA": [[0, 0]]}), "a path of SWA, losses of KD"),
         (lambda: kd.figures.landscape(RADII, {"KD": BOWL}, path={"KD": [[0, 0]]}), "drawn over contours"),
     ],
