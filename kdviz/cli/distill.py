@@ -27,6 +27,7 @@ A quick run, offline:
 
 Rows of your own that ask for no class; the columns are those of kd.load_task (docs/methods.md):
   kdviz distill --train asked.csv --kind question-answering --teacher FOLDER --method ckd --out runs/asked
+  kdviz distill --train sums.csv --kind language-modelling --teacher FOLDER --method gkd --out runs/sums
 
 BERT-base to six layers on GLUE, from the hub (a BERT-base that somebody fine-tuned on sst2), on one GPU or more:
   kdviz prefetch glue/sst2 OWNER/MODEL

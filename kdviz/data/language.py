@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import datasets
@@ -70,25 +69,21 @@ class LanguageModelling(Kind):
         return labels != UNLABELLED
 
     def encode(self, dataset, tokenizer, max_length: int) -> tuple[list, list, np.ndarray, list]:
-        """Ids and types of every row, and the place of its first completion token."""
+        """Ids and types of every row, and the place of its first completion token.
+
+        A row is a mark of the beginning, prompt, completion and a mark of the end, so far as the tokenizer has them;
+        prompt and completion are cut into tokens each by itself. What is longer than max_length is cut off, and a
+        prompt that leaves no room is a row without a completion.
+        """
         plain = {"add_special_tokens": False, "return_attention_mask": False, "return_token_type_ids": False}
         written = dataset["label"][:] if "label" in dataset.column_names else [None] * len(dataset)
         prompts, completions = (
             text_to_ids(tokenizer, [text or "" for text in texts], **plain)["input_ids"]
             for texts in (dataset["text"][:], written)
         )
-        return self.joined(zip(prompts, completions, [text is not None for text in written]), tokenizer, max_length)
-
-    def joined(self, rows: Iterable, tokenizer, max_length: int) -> tuple[list, list, np.ndarray, list]:
-        """`encode` of token ids: (prompt, completion, whether there is a completion) for each row.
-
-        A row is a mark of the beginning, prompt, completion and a mark of the end, so far as the tokenizer has them;
-        what is longer than max_length is cut. A prompt that leaves no room is a row without a completion.
-        """
-        begin, end = marks(tokenizer)
-        ids, first = [], []
-        for prompt, completion, known in rows:
-            before = [*begin, *prompt]
+        (begin, end), ids, first = marks(tokenizer), [], []
+        for prompt, completion, text in zip(prompts, completions, written):
+            before, known = [*begin, *prompt], text is not None
             row = np.array([*before, *completion, *(end if known else ())], np.int64)[:max_length]
             ids.append(row if len(row) else np.array([tokenizer.pad_token_id], np.int64))
             first.append(max(1, len(before)) if known and len(row) > max(1, len(before)) else UNLABELLED)
