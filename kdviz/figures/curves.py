@@ -27,7 +27,8 @@ def curves(x, scores, *, title: str, x_title: str, y_title: str = "accuracy") ->
             look["error_y"] = {"type": "data", "array": theme.compact(half), "thickness": 1.2}
         parts.add_line(figure, list(x), mean, name, "%{x}: %{y:.3f}", **look)
         said.append(f"{name} is highest, {mean.max():.3f}, at {x[int(mean.argmax())]}")
-    parts.axes(figure, x_title, f"{y_title} (mean over seeds, 95 % interval)")
+    repeated = any(trace.error_y.array is not None for trace in figure.data)
+    parts.axes(figure, x_title, f"{y_title} (mean over seeds, 95 % interval)" if repeated else y_title)
     return theme.finish(figure, theme.text(title), f"{y_title} against {x_title}: {'; '.join(said)}.")
 
 
