@@ -251,7 +251,7 @@ class _Summed(torch.autograd.Function):
         step = max(AT_ONCE // max(student.shape[-1], 1), 1)
         for start in range(0, count, step):
             part = slice(start, start + step) if places is None else places[start : start + step]
-            with torch.set_grad_enabled(wanted), torch.autocast(student.device.type, enabled=False):
+            with torch.set_grad_enabled(wanted):
                 z = student[part].detach().to(working).requires_grad_(wanted)
                 value = rows(z, *(_like(x[part], z) for x in teacher)).sum()
             if wanted:

@@ -45,11 +45,11 @@ def test_a_large_vocabulary_is_cut_to_what_matters_and_the_rest_is_one_bar():
 
 
 def test_what_is_kept_and_lost_with_the_range_over_seeds():
-    points = {"top-k": [("k = 1", 6, [0.3, 0.5]), ("k = 4", 24, [0.1, 0.1])], "all": [("all", 80, 0.01)]}
+    points = {"top-k": [("k = 1", 6, [0.3, 0.3, 0.6]), ("k = 4", 24, [0.1, 0.1])], "all": [("all", 80, 0.01)]}
     figure = kd.figures.kept_and_lost(points, y_title="KL")
     top, everything = figure.data
     np.testing.assert_allclose((top.x, top.y), ([6, 24], [0.4, 0.1]), rtol=1e-3)
-    np.testing.assert_allclose((top.error_y.array, top.error_y.arrayminus), ([0.1, 0], [0.1, 0]), atol=1e-3)
+    np.testing.assert_allclose((top.error_y.array, top.error_y.arrayminus), ([0.2, 0], [0.1, 0]), atol=1e-3)
     assert everything.error_y.array is None and figure.layout.xaxis.type == "log"
     assert list(figure.layout.xaxis.ticktext) == ["5", "10", "20", "50", "100"]
     assert "top-k is lowest, 0.1000, with k = 4 at 24" in figure.layout.meta["alt"].replace("\xa0", " ")

@@ -215,7 +215,7 @@ def test_the_teacher_has_no_gradient_and_half_precision_is_raised(loss, rows):
     student, teacher, mask = pair()
     teacher.requires_grad_()
     loss(student, teacher, mask).backward()
-    assert teacher.grad is None
+    assert teacher.grad is None and not loss(student.detach(), teacher, mask).requires_grad
     half = student.detach().bfloat16().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
         value = loss(half, teacher.bfloat16(), mask)
@@ -228,6 +228,14 @@ def test_the_teacher_has_no_gradient_and_half_precision_is_raised(loss, rows):
     torch.testing.assert_close(half.grad.float(), exact.grad, rtol=0.02, atol=1e-6)
 
 
+def few_at_a_time(patch):
+    """Two positions of seven words at a time; returns the list of how many were worked on."""
+    sizes, seen = [], language._possible
+    patch.setattr(language, "AT_ONCE", 14)
+    patch.setattr(language, "_possible", lambda logits: sizes.append(len(logits)) or seen(logits))
+    return sizes
+
+
 @every_loss
 def test_a_few_positions_at_a_time_are_the_same(loss, rows, monkeypatch):
     student, teacher, mask = pair()
@@ -235,8 +243,9 @@ def test_a_few_positions_at_a_time_are_the_same(loss, rows, monkeypatch):
         whole = loss(student, teacher, where)
         gradient = torch.autograd.grad(3 * whole, student)[0]
         with monkeypatch.context() as few:
-            few.setattr(language, "AT_ONCE", 14)
+            sizes = few_at_a_time(few)
             parts = loss(student, teacher, where)
+            assert max(sizes) == 2 and sum(sizes) == 2 * (mask.sum() if where is mask else 15)
             torch.testing.assert_close(parts, whole)
             for _ in range(2):  # asked twice, the same answer
                 torch.testing.assert_close(torch.autograd.grad(3 * parts, student, retain_graph=True)[0], gradient)
