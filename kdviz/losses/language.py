@@ -41,7 +41,7 @@ __all__ = [
     "uld",
 ]
 
-AT_ONCE = 2**20  # logits worked on at a time: 4 MB in float32, near what a processor keeps at hand
+AT_ONCE = 2**19  # logits worked on at a time: 2 MB in float32, near what a processor keeps at hand
 NEVER = -1e30  # stands for a logit of -inf; 0 · NEVER is 0, where 0 · -inf is NaN
 
 
