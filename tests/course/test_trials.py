@@ -259,6 +259,7 @@ PRIMARY = {  # docs/trials.md, "What they say so far": block, task -> difference
     ("continuation", "digits"): (-2.4, 1.1, "the opposite is seen"),
     ("path", "digits"): (-2.3, 2.3, "the opposite is seen"),
     ("weights", "digits"): (0.7, 0.9, "too noisy to tell"),
+    ("noisy", "digits"): (2.5, 1.3, "seen here"),
     ("averaging", "entail"): (1.2, 1.0, "seen here"),
 }
 
