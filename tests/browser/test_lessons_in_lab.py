@@ -20,7 +20,7 @@ FIRST = ("import kdviz", "kd.load_teacher(", "kd.encode(teacher, sentence)")
 # lesson -> cells that its figures lean on, each with what is put after it so that nothing trains for long
 LESSONS = {
     "00_start_here": {},
-    "02_word_relation": {"kd.load_teacher(": 'students = {"labels + WR": [student]}'},
+    "02_word_relation": {"kd.load_teacher(": 'students = {"labels": [student], "labels + WR": [student]}'},
     "03_layer_transforming_relation": {"kd.load_teacher(": 'students = {"labels + LTR": [student]}'},
     "04_contextual_distillation": {
         "seeds = [": "seeds, rows, steps = [0], 100, 8",

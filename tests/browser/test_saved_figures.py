@@ -305,6 +305,7 @@ def named_figures(bad) -> dict[str, list[go.Figure]]:
             f.landscape(line, {name: np.outer(line, line) for name in bad}, title=bad[0]),
         ],
         "probe_accuracy": [f.probe_accuracy(lines)],
+        "brought_nearer": [f.brought_nearer({name: dict.fromkeys(bad, 0.5) for name in bad})],
         "factor_shapes": [
             f.factor_shapes(
                 [{"a": (1, 1), "b": (2, 2), "parameters": 5, "flops": 9, "error": 0.1, "sigma": line[::-1] + 1}],
