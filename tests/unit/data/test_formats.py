@@ -200,7 +200,9 @@ def test_labels_name_the_numbers_or_say_what_each_label_means():
             kd.load_task(train=stars.iloc[[0, 0, 2]] if "4" in message else stars, labels=labels)
     with pytest.raises(ValueError, match="columns= has the key 'title': choose among text, text_b, label"):
         kd.load_task(train=rows, columns={"title": "text"})
-    with pytest.raises(ValueError, match="columns=, labels= and kind= are for data of yours; 'reviews' has its own"):
+    with pytest.raises(
+        ValueError, match="columns=, labels=, kind= and tokenizer= are for data of yours; 'reviews' has its own"
+    ):
         kd.load_task("reviews", labels=("a", "b"))
 
 

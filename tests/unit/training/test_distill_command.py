@@ -200,7 +200,10 @@ def test_two_processes_write_and_learn_what_one_does(method, tmp_path):
         (["--task", "nonsense"], "no task 'nonsense'"),
         (["--kind", "guess"], "command line: kind: no kind of task 'guess': choose among classification, regression"),
         (["--kind", "regression"], "train.jsonl, row 1, column 'label': the label 'good' is no number"),
-        (["--task", "reviews", "--kind", "regression"], "kind= and tokenizer= are for data of yours; 'reviews' has its own"),
+        (
+            ["--task", "reviews", "--kind", "regression"],
+            "kind= and tokenizer= are for data of yours; 'reviews' has its own",
+        ),
         (["--method", "magic"], "no method 'magic'; choose among"),
         (["--set", "beta"], "write NAME=VALUE"),
         (["--set", "gamma=1"], "gamma"),
