@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -11,8 +12,10 @@ import pytest
 import kdviz as kd
 from kdviz import cli
 from kdviz.course import results as runner, trials as module
+from kdviz.course.digits import teacher_path
 from kdviz.course.results import Results, work
 from kdviz.course.trials import Trial, check, declare, trials
+from kdviz.data.noise import flip_labels, symmetric
 from kdviz.paths import data_dir
 
 BLOCK = {
@@ -287,6 +290,19 @@ def test_a_lesson_trains_with_the_draw_that_the_trial_chose():
     assert method == kd.AnnealingKD(tau_max=1) and settings["epochs"] == 30 and settings["lr"] == 0.0129
     (path, _), *_ = runner.chosen("path", "digits", 0.1).values()
     assert len(path.checkpoints) == 4
+
+
+def test_a_block_says_how_many_labels_are_wrong_and_who_teaches():
+    """The students of lesson 09 hear a teacher that stopped early, those of lesson 10 one misled by their own labels."""
+    early, misled = (module._of_block(block)[0] for block in ("weights", "noisy"))
+    assert (early.wrong, early.teacher, misled.wrong, misled.teacher) == (0.3, 1, 0.45, "same labels")
+    task = kd.load_task("digits")
+    finished, wrong = teacher_path(), flip_labels(task, symmetric(10, 0.45))
+    assert runner._teacher(early, task) is finished[1] and finished[1] is not finished[-1]
+    taught = runner._teacher(misled, wrong)
+    assert kd.robustness.accuracy(taught, task["test"]) < kd.robustness.accuracy(finished[-1], task["test"]) - 0.03
+    plain = dataclasses.replace(misled, teacher=None)
+    assert runner._teacher(plain, wrong) is finished[-1]
 
 
 def test_recorded_trials_are_whole():

@@ -104,6 +104,9 @@ def test_curves_are_means_with_t_intervals():
     by_hand = 2.7764 * SHARES[:5, :3].std(0, ddof=1) / np.sqrt(5)  # t with 4 degrees of freedom
     np.testing.assert_allclose(np.asarray(several.error_y.array), by_hand, rtol=2e-3)
     assert single.error_y.array is None
+    assert "95 % interval" in FIGURES["curves"]().layout.yaxis.title.text
+    alone = kd.figures.curves([0, 1], {"one": [0.2, 0.4]}, title="One run", x_title="noise")
+    assert alone.layout.yaxis.title.text == "accuracy"  # nothing is said of an interval that is not there
 
 
 def test_the_search_marks_the_best_checkpoint_of_every_student():
