@@ -51,7 +51,7 @@ class Experiment:
     """One row to run. Its name, ``table/task/labels/method/seed``, is what `--only` patterns are matched with.
 
     method    : shown in tables; unique for its arguments
-    made_by   : ``{"class": name in kdviz.methods or kdviz.course.controls, argument: value, …}``
+    made_by   : ``{"class": name in kdviz.methods, kdviz.course.controls or .recipes, argument: value, …}``
     rows      : of each split, for a cheap row
     wrong     : share of the labels that are wrong, any other class alike
     kronecker : factor by which the student's matrices are factorised
@@ -93,14 +93,15 @@ class Experiment:
 
 def _build(made_by: dict, **further):
     from kdviz import methods
-    from kdviz.course import controls
+    from kdviz.course import controls, recipes
     from kdviz.course.digits import teacher_path
 
     arguments = {name: _build(value) if isinstance(value, dict) else value for name, value in made_by.items()}
     kind = arguments.pop("class")
     if arguments.get("checkpoints") == "digits":  # Pro-KD's: the path of their teacher
         arguments["checkpoints"] = teacher_path()
-    return getattr(controls if hasattr(controls, kind) else methods, kind)(**arguments, **further)
+    room = next((room for room in (controls, recipes) if hasattr(room, kind)), methods)
+    return getattr(room, kind)(**arguments, **further)
 
 
 def experiments() -> list[Experiment]:
@@ -187,25 +188,38 @@ def attackers(task: str) -> list[Experiment]:
     return _of_group({"table": "attackers", "labels": [0.05], "methods": AGAINST, "seeds": [SEED]}, task)
 
 
+def outcome(experiment: Experiment) -> dict:
+    """Train, and return what a row says of the student: dev, scores by name, steps, weights, settings."""
+    from kdviz.course import recipes
+
+    if hasattr(recipes, experiment.made_by["class"]):
+        settings = experiment.student | experiment.settings | {"seed": experiment.seed}
+        found = experiment.build().run(**settings, final=experiment.table not in KEYS_OF)
+        return {**found.pop("scores"), **found, "settings": json.dumps(settings, sort_keys=True)}
+    run = train(experiment)
+    return {
+        "dev": run.chosen[run.primary],
+        **{split: scores[run.primary] for split, scores in run.scores.items()},
+        "steps": len(run.history),
+        "weights": sum(p.numel() for p in run.student.parameters()),
+        "settings": json.dumps(run.settings, sort_keys=True),
+    }
+
+
 def run_one(experiment: Experiment) -> dict:
     """Run one experiment and return its row: scores per split, command, commit, versions, seconds."""
     from kdviz.course.trials import Trial, now
 
     started, at = time.process_time(), now()
-    run = train(experiment)
-    trial = {}
+    found, trial = outcome(experiment), {}
     if isinstance(experiment, Trial):
         trial = {"declared": experiment.declared, "started": at}
         trial |= {f"drawn_{name}": json.dumps(getattr(experiment, name)) for name in ("made_by", "settings")}
     return {
         **{key: getattr(experiment, key) for key in ("table", *keys(experiment.table))},
-        "dev": run.chosen[run.primary],
-        **{split: scores[run.primary] for split, scores in run.scores.items()},
+        **found,
         **trial,
-        "steps": len(run.history),
-        "weights": sum(p.numel() for p in run.student.parameters()),
         "seconds": round(time.process_time() - started, 1),  # of one core: other programs do not count
-        "settings": json.dumps(run.settings, sort_keys=True),
         "command": f"kdviz run results --only '{experiment.name}'",
         "commit": commit(),
         "python": platform.python_version(),

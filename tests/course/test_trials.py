@@ -11,7 +11,7 @@ import pytest
 
 import kdviz as kd
 from kdviz import cli
-from kdviz.course import results as runner, trials as module
+from kdviz.course import recipes, results as runner, trials as module
 from kdviz.course.digits import teacher_path
 from kdviz.course.results import Results, work
 from kdviz.course.trials import Trial, check, declare, trials
@@ -151,6 +151,20 @@ def test_a_run_holds_to_the_protocol_from_end_to_end(planned, tmp_path, monkeypa
     assert len(tables["tuning"]) == 4 and not check(results)[0]
 
 
+def test_a_recipe_is_searched_on_dev_and_run_as_a_method_is(planned, tmp_path):
+    planned["methods"]["forward KL"] = {"class": "Modes", "beta": 0, "space": {}}
+    planned["blocks"]["small"] |= {"tasks": ["agreement"], "labels": [1.0], "student": {}, "methods": ["forward KL"]}
+    planned["blocks"]["small"] |= {"settings": {"steps": 2}, "space": {"lr": {"low": 0.01, "high": 0.1}}}
+    results = Results(tmp_path)
+    declare(["small"], results)
+    for one in trials():
+        work(one.name, str(tmp_path))
+    tuning, rows = results.rows("tuning"), results.rows("small")
+    assert "modes" not in tuning and tuning["dev"].nunique() == 2, "a search looks at dev alone"
+    assert rows["modes"].between(1, 3).all() and rows["seed"].tolist() == [0, 1, 2] and not faults(results)
+    assert json.loads(rows["settings"][1]) == json.loads(rows["drawn_settings"][1]) | {"seed": 1}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -207,9 +221,9 @@ def test_every_planned_method_can_be_made_with_every_draw():
     for one in trials():
         if one.draw is not None and one.seed == module.plan()["tuning_seeds"][0]:
             drawn = module.draws_of(one)[one.draw]
-            made = {name: value for name, value in drawn.items() if name != "lr"}
-            assert runner._build(one.made_by | made).phases(one.settings["epochs"])
-            assert 1e-5 < drawn["lr"] < 0.1
+            made = runner._build(one.made_by | {name: value for name, value in drawn.items() if name != "lr"})
+            assert made.run if hasattr(recipes, one.made_by["class"]) else made.phases(one.settings["epochs"])
+            assert 1e-5 < drawn["lr"] < 0.3
 
 
 def test_what_the_readme_says_of_the_trial():
@@ -293,7 +307,7 @@ def test_a_lesson_trains_with_the_draw_that_the_trial_chose():
 
 
 def test_a_block_says_how_many_labels_are_wrong_and_who_teaches():
-    """The students of lesson 09 hear a teacher that stopped early, those of lesson 10 one misled by their own labels."""
+    """The teacher of lesson 09 stopped early, that of lesson 10 learned from the labels of its students."""
     early, misled = (module._of_block(block)[0] for block in ("weights", "noisy"))
     assert (early.wrong, early.teacher, misled.wrong, misled.teacher) == (0.3, 1, 0.45, "same labels")
     task = kd.load_task("digits")

@@ -1,0 +1,90 @@
+"""Recorded trainings on sources: what they measure is what it says, and a search sees dev alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from kdviz.course import recipes
+from kdviz.course.recipes import Brackets, Modes, Stored
+from kdviz.course.sources import brackets
+
+TRAINED = {"modes": {"lr": 0.1, "steps": 200}, "stored": {"lr": 0.1, "steps": 100, "strings": 40}}
+TINY = {"lr": 1e-2, "steps": 3, "strings": 4, "width": 4, "length": 6}
+
+
+def scores(recipe, seed=500, **settings):
+    return recipe.run(seed, **settings)["scores"]
+
+
+def test_the_two_directions_keep_other_modes():
+    forward, reverse = (scores(Modes(beta), **TRAINED["modes"]) for beta in (0, 1))
+    assert forward["modes"] > 2 and reverse["modes"] < 1.1 and reverse["invalid"] < 0.05 < forward["invalid"]
+    assert forward["forward"] < reverse["forward"] and reverse["reverse"] < forward["reverse"]
+    assert (forward["dev"], reverse["dev"]) == (-forward["forward"], -reverse["reverse"])
+
+
+@pytest.mark.parametrize("text", ["teacher", "own"])
+def test_word_by_word_no_mode_is_dropped_at_the_first_word(text):
+    assert scores(Modes(1, text), **TRAINED["modes"])["modes"] > 1.5
+
+
+def test_a_seed_is_another_source():
+    one, other = (scores(Modes(0), seed, lr=0.1, steps=1)["forward"] for seed in (1, 2))
+    assert one != other
+    assert scores(Modes(0), 1, lr=0.1, steps=1)["forward"] == one
+
+
+def test_the_share_of_valid_strings_is_counted():
+    source, length = brackets(2, 3), 6
+    written, valid = recipes._valid(lambda ids: torch.zeros(*ids.shape, 5), source, length, seed=0)
+    right = [[bool(x) for x in row] for row in source.right(written).tolist()]
+    for place in range(length):
+        assert valid[place].item() == pytest.approx(sum(all(row[: place + 1]) for row in right) / len(right))
+    assert recipes._valid(source.log_probs, source, length, seed=0)[1][-1] > 0.98, "the teacher itself"
+
+
+def test_the_share_lost_with_a_symbol():
+    assert recipes._lost(0.8, 0.2, 2) == pytest.approx(0.5)  # a half of what is left, twice
+    assert recipes._lost(0.0, 0.0, 2) == 1.0
+
+
+@pytest.mark.parametrize("divergence, text", [(None, "few"), ("reverse_kl", "own"), ("forward_kl", "unlimited")])
+def test_brackets_are_measured_on_strings_of_their_own(divergence, text, monkeypatch):
+    monkeypatch.setattr(recipes, "MEASURED", 200)
+    seen, plain = [], recipes._valid
+    monkeypatch.setattr(recipes, "_valid", lambda *given: seen.append(given[-1]) or plain(*given))
+    assert set(scores(Brackets(divergence, text), final=False, **TINY)) == {"dev"} and seen == [10_500]
+    found = scores(Brackets(divergence, text), **TINY)
+    assert seen == [10_500, 10_500, 20_500]
+    assert found["valid"] == pytest.approx(((1 - found["lost"]) * (1 - found["lost_early"])) ** 3)
+    assert set(found) == {"dev", "valid", "lost", "lost_early", "copied", "forward"} and found["forward"] > 0
+
+
+def test_a_student_of_few_strings_copies_them():
+    long = TINY | {"steps": 300, "width": 16}
+    assert scores(Brackets(None), **long)["copied"] > 0.9 > 0.2 > scores(Brackets("forward_kl"), **TINY)["copied"]
+
+
+def test_text_decides_what_a_student_of_brackets_reads():
+    found = {text: scores(Brackets("reverse_kl", text), final=False, **TINY)["dev"] for text in ("few", "own")}
+    assert found["few"] != found["own"]
+
+
+def test_what_is_not_stored_stays_unknown_with_unlimited_text():
+    tails = ("renormalise", "bucket", "sampled", "all", "text", "uld", "text and uld")
+    found = {tail: scores(Stored(tail), **TRAINED["stored"]) for tail in tails}
+    bias = {tail: one["bias"] for tail, one in found.items()}
+    assert bias["renormalise"] > bias["bucket"] + 0.2 > 0.25
+    assert max(bias[tail] for tail in ("sampled", "all", "text")) < 0.01 < bias["text and uld"] < bias["uld"]
+    assert found["sampled"]["gap"] > 0.1 + bias["sampled"] and found["text"]["gap"] > found["text and uld"]["gap"]
+    assert all(one["dev"] == -one["gap"] for one in found.values())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [lambda: Modes(0, "nobody"), lambda: Brackets(text="nobody"), lambda: Stored("nothing"), lambda: Brackets("kl")],
+)
+def test_misspelt_recipes_are_refused(wrong):
+    with pytest.raises(ValueError, match="is not one of"):
+        wrong()
