@@ -23,6 +23,7 @@ from kdviz.course.check.verdicts import claim, claims, interval
 __all__ = ["Diagnosis", "Exercise", "claim", "claims", "diagnose", "exercise", "exercises", "interval", "run"]
 
 CASES = 8  # random cases a check: enough that no mistake agrees with what is right, or with another, by chance
+NOT_ATTEMPTED = "not attempted yet. Replace the `...` by your lines and run both cells again."
 _FAMILIES = "vectors logits contextual features schedules paths samples noisy averages kronecker universal glitter"
 _FAMILIES = (
     *_FAMILIES.split(),
@@ -44,6 +45,7 @@ class Exercise:
     inputs   : `parts.Draw` -> the arguments of one case
     learns   : position of the argument that a gradient must reach, None when no training follows
     gradient : whether that gradient is compared, too
+    needs    : modules of kdviz that an answer may use; all others are left out when it is graded
     """
 
     name: str
@@ -51,6 +53,7 @@ class Exercise:
     inputs: Callable
     learns: int | None = None
     gradient: bool = False
+    needs: tuple[str, ...] = ()
 
     @property
     def praise(self) -> str:
@@ -63,11 +66,11 @@ class Exercise:
         """Names of the arguments, in their order."""
         return list(inspect.signature(self.answers).parameters)
 
-    def cases(self) -> list[tuple]:
+    def cases(self, seeds=range(CASES)) -> list[tuple]:
         """Arguments of every case; the one that is learned is a leaf."""
         from kdviz.course.check.parts import Draw
 
-        cases = [self.inputs(Draw(seed)) for seed in range(CASES)]
+        cases = [self.inputs(Draw(seed)) for seed in seeds]
         if self.learns is not None:
             for case in cases:
                 case[self.learns].requires_grad_()
@@ -89,12 +92,14 @@ class Diagnosis:
     message: str
 
 
-def exercise(inputs: Callable, *, learns: int | None = None, gradient: bool = False) -> Callable[[Callable], Exercise]:
+def exercise(
+    inputs: Callable, *, learns: int | None = None, gradient: bool = False, needs: tuple[str, ...] = ()
+) -> Callable[[Callable], Exercise]:
     """Register the decorated function as an exercise, by its name with dashes; see `Exercise`."""
 
     def register(answers: Callable) -> Exercise:
         name = answers.__name__.replace("_", "-")
-        _EXERCISES[name] = Exercise(name, answers, inputs, learns, gradient)
+        _EXERCISES[name] = Exercise(name, answers, inputs, learns, gradient, needs)
         return _EXERCISES[name]
 
     return register
@@ -125,15 +130,14 @@ def diagnose(name: str, function: Callable) -> Diagnosis:
     if not callable(function):
         call = f'kd.check.run("{name}", my_function)'
         return Diagnosis(True, False, f"hand over the function itself, not what it returns: {call}.")
-    if _is_stub(function):
-        return Diagnosis(False, False, "not attempted yet. Replace the `...` by your lines and run both cells again.")
+    if is_empty(getattr(function, "__code__", None)):
+        return Diagnosis(False, False, NOT_ATTEMPTED)
     fault = diagnosis.fault(known[name], function)
     return Diagnosis(True, fault is None, known[name].praise if fault is None else fault)
 
 
-def _is_stub(function: Callable) -> bool:
-    """True when the body is `...` or `pass`, docstring or not: nothing but a `return None` is left of it."""
-    code = getattr(function, "__code__", None)
+def is_empty(code) -> bool:
+    """True when a function's body is `...` or `pass`, docstring or not: nothing but a `return None` is left of it."""
     if code is None:
         return False
     steps = list(dis.get_instructions(code))

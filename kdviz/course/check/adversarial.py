@@ -43,7 +43,7 @@ def _four(draw: Draw) -> tuple:
     return (*(draw.normal(6, 5, scale=2) for _ in range(4)), draw.classes(6, 5))
 
 
-@exercise(_four, learns=0)
+@exercise(_four, learns=0, needs=("kdviz.losses.logits",))
 def mate_loss(student, teacher, student_new, teacher_new, labels):
     """A third each for the label, the text and its rewriting."""
     ce, wrong = F.cross_entropy(student, labels), F.cross_entropy(student_new, labels)

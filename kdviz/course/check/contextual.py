@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from kdviz.course.check import exercise
-from kdviz.course.check.parts import normalise, off_diagonal
+from kdviz.course.check.parts import Draw, normalise, off_diagonal
 
 
 @exercise(lambda draw: (draw.normal(6, 4) * (1 + torch.arange(6.0)).unsqueeze(-1),))
@@ -132,7 +132,11 @@ def layer_gram(hidden):
     }
 
 
-@exercise(lambda draw: (draw.gram(2, 4, 3, 6), draw.gram(2, 4, 3, 8), draw.mask(4, 4, 2)), learns=0)
+@exercise(
+    lambda draw: (draw.gram(2, 4, 3, 6), draw.gram(2, 4, 3, 8), draw.mask(4, 4, 2)),
+    learns=0,
+    needs=("kdviz.relations",),
+)
 def ltr_pair(student_gram, teacher_gram, mask):
     """Real words, different layers, cosines: widths of teacher and student never met."""
     s, t, different = normalise(student_gram), normalise(teacher_gram), off_diagonal(3)
@@ -160,7 +164,15 @@ def ltr_pair(student_gram, teacher_gram, mask):
 DEPTHS = ((12, 6), (6, 2), (6, 4), (12, 4), (6, 3), (12, 8), (24, 6), (9, 6))
 
 
-@exercise(lambda draw: DEPTHS[draw.seed])
+def _depths(draw: Draw) -> tuple[int, int]:
+    """Layers of teacher and student: for the lesson such that all mistakes differ, any with a common divisor after."""
+    if draw.seed < len(DEPTHS):
+        return DEPTHS[draw.seed]
+    shared, student = draw.integer(2, 5), draw.integer(1, 3)
+    return shared * draw.integer(student, 5), shared * student
+
+
+@exercise(_depths)
 def layer_map(teacher_layers, student_layers):
     """The embedding, then equal steps in both networks, ending at both tops."""
     a, b, shared = teacher_layers, student_layers, gcd(teacher_layers, student_layers)

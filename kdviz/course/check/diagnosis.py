@@ -37,7 +37,7 @@ REMEDIES = {  # part of an exception's text -> what usually helps
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors have no single truth value
 class Trial:
     """One case: the reader's answer beside the right ones and the typical mistakes.
 
@@ -70,8 +70,14 @@ class Trial:
 
 def fault(task, function: Callable) -> str | None:
     """What to tell the reader about `function` as an answer to an exercise; None when it is right."""
+    trials = attempt(task, function, task.cases())
+    return trials if isinstance(trials, str) else verdict(task, trials)
+
+
+def attempt(task, function: Callable, cases: list[tuple]) -> list[Trial] | str:
+    """`function` called on every case; what to tell the reader in place of the trials when it stopped on one."""
     trials = []
-    for case in task.cases():
+    for case in cases:
         try:
             answer = function(*_copies(case))
         except Exception as error:  # whatever a reader's code raises is theirs to read, kindly
@@ -83,17 +89,33 @@ def fault(task, function: Callable) -> str | None:
         rights = [right.nan_to_num() for right in rights] if free.any() else rights
         slips = {message: _alternatives(slip) for message, slip in slips.items()}
         trials.append(Trial(case, answer, rights, slips, free, case[task.learns] if task.gradient else None))
+    return trials
+
+
+def verdict(task, trials: list[Trial]) -> str | None:
+    """What to tell the reader about the answers to all cases; None when they are right."""
     numbers_right = all(trial.right(gradient=False) for trial in trials)
-    learns = task.learns is None or all(getattr(trial.answer, "requires_grad", False) for trial in trials)
-    if numbers_right and not learns:
+    if numbers_right and not learns(task, trials):
         return NO_GRADIENT
     if all(trial.right() for trial in trials):
-        return _clothes(trials[0].answer, trials[0].rights[0])
+        return clothes(trials[0].answer, trials[0].rights[0])
     for gradient in (True, False)[: 1 if numbers_right else 2]:
         for message in trials[0].slips:
             if all(any(trial.agrees(slip, gradient) for slip in trial.slips[message]) for trial in trials):
                 return message
     return _wrong_slope(task, trials) if numbers_right else _difference(task, trials)
+
+
+def learns(task, trials: list[Trial]) -> bool:
+    """Whether a gradient flows back from every answer, where the exercise asks for one."""
+    return task.learns is None or all(getattr(trial.answer, "requires_grad", False) for trial in trials)
+
+
+def fits(trial: Trial) -> bool:
+    """Whether an answer has the shape and the type of a right one, whatever its numbers."""
+    answer = _numbers(trial.answer)
+    shapes = {tuple(_numbers(right).shape) for right in trial.rights}
+    return answer is not None and tuple(answer.shape) in shapes and clothes(trial.answer, trial.rights[0]) is None
 
 
 def _alternatives(value) -> list:
@@ -134,7 +156,7 @@ def _slope(value: torch.Tensor, leaf: torch.Tensor) -> torch.Tensor:
     return torch.zeros_like(leaf) if found is None else found
 
 
-def _clothes(answer, right) -> str | None:
+def clothes(answer, right) -> str | None:
     """What is wrong with an answer whose numbers are right: no tensor, another device, numbers for truth values."""
     if isinstance(answer, np.ndarray) and answer.ndim:
         return "the numbers are right, but stand in a NumPy array, where no gradient can flow: return a torch tensor."
