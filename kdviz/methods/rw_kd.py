@@ -1,4 +1,4 @@
-"""RW-KD: how much each sample should listen to the teacher (Lu et al., Findings of EMNLP 2021).
+"""RW-KD: what share the teacher has in each sample's loss (Lu et al., Findings of EMNLP 2021).
 
 Read second-hand: two independent re-implementations agree on the algorithm below.
 """

@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from docs.lessons import minutes
 from docs.lessons.execute import BUDGET, Result, execute
 from docs.site import build as site
 from tests.browser.pages import assert_page_works
@@ -112,6 +113,25 @@ def test_a_lesson_follows_the_template(path):
     for cell in notebook.cells:
         if "exercise" in cell.metadata.get("tags", []):
             assert cell.metadata.get("kdviz", {}).get("exercise"), "an exercise names itself in its metadata"
+
+
+@each_lesson
+def test_a_lesson_says_the_minutes_that_it_takes(path):
+    """Counted by words, lines and exercises; `python -m docs.lessons.minutes --write` puts them into the header."""
+    notebook = nbformat.read(path, as_version=4)
+    assert f"**Time** {minutes.header(notebook)} · **Machine** " in "\n".join(cell.source for cell in notebook.cells)
+    assert max(minutes.minutes(notebook)) <= minutes.LIMIT
+
+
+def test_minutes_are_counted():
+    """200 words, 4 lines of code; exercises by what they say; what nobody reads is not counted."""
+    words = nbformat.v4.new_markdown_cell("## 1 · One\n" + "word " * 400 + "$$a + b$$ $c$ [link](https://a.b/c)")
+    exercise = nbformat.v4.new_markdown_cell("**Exercise 1** (7 min): write it.\n\n## References\n" + "word " * 400)
+    code = nbformat.v4.new_code_cell("# a comment\nimport os\nx = 1\n\ny = 2\nkd.check.run('a', b)")
+    stub = nbformat.v4.new_code_cell("def f():\n    ...", metadata={"tags": ["exercise"]})
+    book = nbformat.v4.new_notebook(cells=[words, code, exercise, stub])
+    assert minutes.sections(book) == pytest.approx({"Start": 0, "1 · One": 401 / 200 + 2 / 4 + 6 / 200})
+    assert minutes.minutes(book) == (3, 7)
 
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}

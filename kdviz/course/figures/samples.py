@@ -65,7 +65,7 @@ def sample_weights(visits, shares, groups, *, name: str = "λ, share of the teac
     parts.axes(figure, "visit of the sample (epoch)", f"{name} (mean, 95 % interval)")
     figure.update_yaxes(range=[-0.02, 1.02])
     alt = f"{name} over {len(visits)} visits. {'; '.join(said)}."
-    return theme.finish(figure, "To whom does each sample listen?", alt)
+    return theme.finish(figure, "Which samples follow the teacher?", alt)
 
 
 def memorised(visits, answers, given, true) -> go.Figure:
