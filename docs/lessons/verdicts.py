@@ -73,7 +73,7 @@ def judge(lesson: Path, number: int) -> list[dict]:
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """lesson, claim -> how many sets gave which verdict. What never changes comes from recorded rows and is left out."""
+    """lesson, claim -> sets with each verdict; without what never changes, for that comes from recorded rows."""
     live = rows.groupby(["lesson", "claim"]).filter(lambda group: len(group) == 1 or group.difference.nunique() > 1)
     return live.groupby(["lesson", "claim", "verdict"], sort=False).size().unstack(fill_value=0).reset_index()
 
