@@ -83,7 +83,9 @@ def spans(states, right: Sequence[int], *, sentence: int = 0) -> go.Figure:
 
     The first bars are those of "no answer", for which models of question answering take their first token. Its
     probability, that of this start and this end, is told above the picture. Of a long context the part around the right
-    answer is shown, or around the likeliest words where there is none.
+    answer is shown, or around the likeliest words where there is none. There is no view by layer: probes
+    (`kdviz.models.probes`) read one vector of a text, an answer needs one of each word, and methods with probes
+    refuse this kind.
 
     states   : States of one model of question answering, or of two, from ``kd.encode(models, (question, context))``
     right    : the characters (start, end) of the context, as the column label of a task has them; (0, 0) for no answer

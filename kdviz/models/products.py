@@ -47,10 +47,15 @@ def nearest(weight: Tensor, a: Shape, rank: int = 1) -> tuple[Tensor, Tensor, Te
     the squared distance that is left is Σ_{k>r} σ_k².
     """
     b = other_shape("weight", weight.shape, a, rank)
-    left, sigma, right = torch.linalg.svd(rearrange(weight.detach().double(), a), full_matrices=False)
+    rows = rearrange(weight.detach().double(), a)
+    tall = rows if rows.shape[0] >= rows.shape[1] else rows.T
+    # by the small Gram matrix: the singular vectors of a whole vocabulary's table would be as large as the table
+    squares, short = torch.linalg.eigh(tall.T @ tall)
+    sigma, short = squares.clamp(min=0).sqrt().flip(0), short.flip(1)[:, :rank]
     length = sigma[:rank].sqrt()
-    first = (left[:, :rank] * length).T.reshape(rank, *a)
-    second = (right[:rank] * length[:, None]).reshape(rank, *b)
+    long = tall @ short / length.clamp(min=torch.finfo(length.dtype).tiny)  # a matrix of zeros has no direction
+    first, second = (long, short * length) if tall is rows else (short * length, long)
+    first, second = first.T.reshape(rank, *a), second.T.reshape(rank, *b)
     return first.to(weight.dtype), second.to(weight.dtype), sigma
 
 

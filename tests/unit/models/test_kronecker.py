@@ -72,6 +72,8 @@ def test_all_products_give_the_matrix_back_and_a_product_is_found():
     first, second, sigma = products.nearest(made, (4, 3))
     assert_close(torch.kron(first[0], second[0]), made, atol=1e-6, rtol=1e-5)
     assert products.relative_error(sigma) < 1e-6
+    for factor in products.nearest(torch.zeros(4, 6), (2, 3))[:2]:
+        assert not factor.any()
 
 
 def test_the_rearrangement_is_the_one_that_is_written_down():
