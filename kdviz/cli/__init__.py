@@ -20,6 +20,7 @@ COMMANDS = {
     "export": ("kdviz.cli.export", "take a student out: a transformers folder, or ONNX, in int8 if you like"),
     "page": ("kdviz.cli.page", "write a page on which teacher and student run in a visitor's browser"),
     "course make": ("kdviz.cli.course_make", "write lessons for students, nbgrader, the instructor, slides or pdf"),
+    "course grades": ("kdviz.cli.course_grades", "write what nbgrader graded as a table for Moodle or Canvas"),
     "cache ls": ("kdviz.cli.cache_ls", "list what teachers left on disk"),
     "cache rm": ("kdviz.cli.cache_rm", "delete what teachers left on disk"),
     "doctor": ("kdviz.cli.doctor", "say what is installed, cached, missing, and how to mend it"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import functools
 
-from nbformat.v4 import new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells
 from traitlets import Int, Unicode
@@ -36,15 +36,12 @@ class Restore(OverwriteCells):
             ids = [one.metadata.get("nbgrader", {}).get("grade_id") for one in nb.cells]
             there = [i for i, one in enumerate(ids) if one == cell.name]
             if not there:
-                made = self.missing_cell_transform(cell, scores.get(cell.name, 0), is_solution=cell.name in solutions)
-                settings = made.metadata.nbgrader
-                settings.grade, settings.solution = cell.name in scores, cell.name in solutions
-                settings.locked = cell.locked
-                if cell.name not in scores:
-                    settings.pop("points")
-                made.source = cell.source  # with nbgrader's note it would no longer be the cell of the assignment
                 self.log.warning("Cell %s was missing and is restored", cell.name)
-                nb.cells.insert(place, made)
+                graded = {"grade": True, "points": scores[cell.name]} if cell.name in scores else {"grade": False}
+                settings = {"grade_id": cell.name, "locked": cell.locked, "solution": cell.name in solutions, **graded}
+                settings |= {"checksum": cell.checksum, "cell_type": cell.cell_type, "schema_version": 3, "task": False}
+                make = {"code": new_code_cell, "markdown": new_markdown_cell}[cell.cell_type]
+                nb.cells.insert(place, make(cell.source, metadata={"nbgrader": settings}))
                 there = [place]
             place = there[-1] + 1
         return nb, resources

@@ -46,7 +46,12 @@ def student(notebook: dict, lessons: list[str] | None = None) -> dict:
     Answers to *What to notice* stay, folded: they say what to see in the student's own run, and earn no points.
     lessons : the names of those handed out; a link to another becomes plain words, None keeps all
     """
-    notebook = _blank(notebook)
+    return unsolved(_blank(notebook), lessons)
+
+
+def unsolved(notebook: dict, lessons: list[str] | None = None) -> dict:
+    """`student` with the outputs that there are."""
+    notebook = copy.deepcopy(notebook)
     notebook["cells"] = [cell for cell in notebook["cells"] if "solution" not in tags(cell)]
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":

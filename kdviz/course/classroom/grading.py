@@ -1,8 +1,9 @@
 """Points for an answer, part by part, on random cases that its author has not seen.
 
 A part is *shape* (the right shape and type of numbers; where the answer is more than one number), *value* (right
-numbers in half of the cases or more), *edge* (in every case, those with padding on either side among them) and *gradient*
-(where something is trained: it flows back, and is right where the check compares it; it counts once the value is right).
+numbers in half of the cases or more), *edge* (in every case, those with padding on either side among them) and
+*gradient* (where something is trained: it flows back, and is right where the check compares it; it counts once the
+value is right).
 """
 
 from __future__ import annotations

@@ -17,10 +17,16 @@ from kdviz.paths import lessons_dir
 RECORD = Path(".kdviz") / "course.json"  # file name -> SHA-256 of what was written last time
 CONFIG = '''"""A course of nbgrader with lessons of kdviz; docs/instructor.md of kdviz leads from here to grades."""
 
+import os
+import sys
+
 from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, ClearOutput, DeduplicateIds
 from nbgrader.preprocessors import LimitOutput, OverwriteKernelspec, SaveAutoGrades
 
 from kdviz.course.classroom.autograder import Grade, Restore
+
+# nbgrader starts a program of this environment, alembic, by its name
+os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
 
 c = get_config()  # noqa: F821  nbgrader's
 c.CourseDirectory.course_id = {course!r}

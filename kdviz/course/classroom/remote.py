@@ -22,13 +22,17 @@ import torch
 
 from kdviz.paths import PACKAGE
 
-SECONDS = 10  # for all cases of one exercise: a right answer needs a hundredth
+SECONDS = 10  # of computing, for all cases of one exercise: a right answer needs a hundredth
+WAIT = 10  # times as long may pass on the clock, on a machine that is busy
 MEGABYTES = 1000  # beyond what torch itself has mapped
 START = 300  # seconds in which torch is imported, on a machine that is busy
 
 
 class Sandbox:
-    """A process that has imported torch and forks for every answer. Use it in a ``with``; it is started when needed."""
+    """A process that has imported torch and forks for every answer. Use it in a ``with``; it is started when needed.
+
+    seconds : of processor time for one answer   megabytes : for one answer, beyond what torch has mapped
+    """
 
     def __init__(self, seconds: int = SECONDS, megabytes: int = MEGABYTES):
         if os.name != "posix":
@@ -64,8 +68,9 @@ class Sandbox:
         self._deadline = time.monotonic() + START
         job = {"source": source, "function": function, "imports": imports, "needs": list(needs)}
         self._child = self.ask(job | {"seconds": self.seconds, "megabytes": self.megabytes})["child"]
-        self._deadline = time.monotonic() + self.seconds
-        return self._receive()
+        found = self._receive()
+        self._deadline = time.monotonic() + WAIT * self.seconds
+        return self._receive() if "imported" in found else found
 
     def end(self) -> None:
         """The child may go. What does not go by itself is ended, and the next answer gets a new process."""
@@ -92,6 +97,9 @@ class Sandbox:
         if "waiting" not in self._receive():
             raise RuntimeError("the process for answers did not start")
 
+    def _late(self) -> str:
+        return f"no answer after {self.seconds} seconds of computing: does a loop never end?"
+
     def _send(self, message: dict) -> None:
         data = json.dumps(message).encode()
         try:
@@ -115,7 +123,9 @@ class Sandbox:
             raise RuntimeError("what came back is no answer") from None
         if "over" in message and not ended:
             self._child = None
-            raise RuntimeError("the process ended: does your function call `exit`, or run out of memory?")
+            if message["over"]:
+                raise TimeoutError(self._late())
+            raise RuntimeError("the process ended: does your function call `exit`?")
         return message
 
     def _read(self, count: int) -> bytes:
@@ -125,7 +135,7 @@ class Sandbox:
             while len(data) < count:
                 if not ready.select(max(0.0, self._deadline - time.monotonic())):
                     self.close()
-                    raise TimeoutError(f"no answer after {self.seconds} seconds: does a loop never end?")
+                    raise TimeoutError(self._late())
                 piece = stream.read(min(count - len(data), 1 << 20))
                 if not piece:
                     self.close()

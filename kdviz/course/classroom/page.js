@@ -1,0 +1,38 @@
+// Draws figures when they come into sight, and leads through slides. No network.
+function draw(place) {
+  if (place.dataset.drawn) return;
+  place.dataset.drawn = "yes";
+  var figure = JSON.parse(place.querySelector("script").textContent);
+  figure.layout.autosize = true;
+  if (document.querySelector(".hand-out")) figure.layout.width = Math.min(figure.layout.width || 680, 680);
+  Plotly.newPlot(place.querySelector("div"), figure);
+}
+var slides = Array.from(document.querySelectorAll(".slides > section")), at = 0;
+function show(number, focus) {
+  at = Math.max(0, Math.min(slides.length - 1, number));
+  slides.forEach(function (slide, place) { slide.classList.toggle("now", place === at); });
+  slides[at].querySelectorAll(".figure").forEach(draw);
+  document.getElementById("count").textContent = at + 1 + " / " + slides.length;
+  if (location.hash !== "#" + (at + 1)) history.replaceState(null, "", "#" + (at + 1));
+  scrollTo(0, 0);
+  if (focus) slides[at].focus();
+}
+function notes() { document.body.classList.toggle("with-notes"); }
+if (slides.length) {
+  var asked = function () { return (parseInt(location.hash.slice(1), 10) || 1) - 1; };
+  document.getElementById("back").onclick = function () { show(at - 1); };
+  document.getElementById("next").onclick = function () { show(at + 1); };
+  document.getElementById("notes").onclick = notes;
+  addEventListener("hashchange", function () { show(asked()); });
+  addEventListener("keydown", function (event) {
+    // a figure's own sliders and menus keep their keys
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest(".figure, button, a, input, select")) return;
+    var steps = { ArrowRight: 1, PageDown: 1, " ": 1, ArrowLeft: -1, PageUp: -1 };
+    if (event.key in steps) { event.preventDefault(); show(at + steps[event.key], true); }
+    else if (event.key === "Home") show(0, true);
+    else if (event.key === "End") show(slides.length - 1, true);
+    else if (event.key === "n" || event.key === "N") notes();
+  });
+  addEventListener("beforeprint", function () { document.querySelectorAll(".figure").forEach(draw); });
+  show(asked());
+} else document.querySelectorAll(".figure").forEach(draw);
