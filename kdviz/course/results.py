@@ -229,16 +229,20 @@ def run_one(experiment: Experiment) -> dict:
 
 @functools.cache
 def load(name: str):
-    """An embedded task, read once in a process."""
+    """An embedded task, or one that a trial makes, once in a process."""
+    from kdviz.course import decoders
     from kdviz.data.load import load_task
 
-    return load_task(name)
+    return decoders.task() if name == decoders.NAME else load_task(name)
 
 
 def _teacher(experiment: Experiment, task):
     """The teacher of a row; task : with the labels that the row's student may see."""
+    from kdviz.course import decoders
     from kdviz.course.digits import learned, teacher_path
 
+    if experiment.task == decoders.NAME:
+        return decoders.teacher()
     if experiment.task != "digits":
         return _minilm(experiment.task)
     if experiment.teacher == "same labels":

@@ -14,7 +14,7 @@ from kdviz.data.kinds import CLASSIFICATION, KINDS, LANGUAGE_MODELLING, MULTIPLE
 from kdviz.disk import words
 from kdviz.hub import quiet
 from kdviz.models.model import Model
-from kdviz.models.network import seeded
+from kdviz.models.network import laid_out, seeded
 from kdviz.models.tokenizers import ids_of, load_tokenizer
 from kdviz.models.transformer import WRITERS, Transformer, auto_class
 from kdviz.states import text_to_ids
@@ -31,7 +31,7 @@ AGAIN = "download it, or save it, again"
 CLOSE = 1e-3  # of the largest number: how far padding and another kernel may move a hidden state or a probability
 
 
-def load_folder(folder: Path, name: str, task=None) -> Model:
+def load_folder(folder: Path, name: str, task=None, device_map=None) -> Model:
     """The model in `folder` as a teacher. What counts is what the weights hold, not what config.json claims.
 
     Raises ValueError, naming the folder, when files are damaged or do not belong together, when the classifier is of
@@ -39,10 +39,10 @@ def load_folder(folder: Path, name: str, task=None) -> Model:
     """
     asked = None if task is None else task.kind
     if asked == LANGUAGE_MODELLING or (asked is None and _architecture(folder).endswith(WRITERS)):
-        return _load_writer(folder, name)
-    network, lost, rows = _load(HEADS, folder)
+        return _load_writer(folder, name, device_map)
+    network, lost, rows = _load(HEADS, folder, None, device_map)
     if rows and lost == set(rows) and len(set(rows.values())) == 1:  # only the number of classes is not as claimed
-        network, lost, _ = _load(HEADS, folder, next(iter(rows.values())))
+        network, lost, _ = _load(HEADS, folder, next(iter(rows.values())), device_map)
     config, outputs = network.config, None if task is None else task.kind.outputs(task.labels)
     chooses = type(network).__name__.endswith("For" + MULTIPLE_CHOICE.head)  # has one output, whatever its config says
     names = ONE_OUTPUT if chooses else tuple(str(config.id2label[i]) for i in sorted(config.id2label))
@@ -62,14 +62,14 @@ def load_folder(folder: Path, name: str, task=None) -> Model:
     elif task is not None and fits:
         network.config.id2label = dict(enumerate(outputs))
     elif task is not None:
-        network, *_ = _load((task.kind.head,), folder, len(outputs))
+        network, *_ = _load((task.kind.head,), folder, len(outputs), device_map)
         warnings.warn(
             f"{name} has no classifier for the labels of {task.name!r}: a new one was put on, and it knows nothing. "
             "Fine-tune the model on the labels before it teaches.",
             stacklevel=3,
         )
     elif not own:
-        network, *_ = _load((None,), folder)
+        network, *_ = _load((None,), folder, None, device_map)
     labels, kind = (own, kind if own else "classification") if task is None else (task.labels, task.kind.name)
     about = {"name": name, "role": "teacher", "labels": labels, "task_kind": kind}
     about["threshold"] = getattr(config, "null_threshold", 0.0) if spans else 0.0  # written by `save_pretrained`
@@ -85,16 +85,21 @@ def _architecture(folder: Path) -> str:
     return "".join(config.architectures or ())
 
 
-def _load_writer(folder: Path, name: str) -> Model:
+def _load_writer(folder: Path, name: str, device_map) -> Model:
     """A causal language model. Rows of its word table beyond the tokenizer's ids, which no text has, are left out."""
-    network, lost, _ = _load((LANGUAGE_MODELLING.head,), folder)
+    network, lost, _ = _load((LANGUAGE_MODELLING.head,), folder, None, device_map)
     if lost:
         raise ValueError(
             f"{name!r} has no head that says the next word ({min(lost)} is missing), so it cannot teach language "
             f"modelling: choose a model that AutoModelForCausalLM wrote"
         )
     tokenizer = load_tokenizer(folder)
-    if len(network.get_input_embeddings().weight) > (ids := ids_of(tokenizer)):
+    if (rows := len(network.get_input_embeddings().weight)) > (ids := ids_of(tokenizer)):
+        if laid_out(network):
+            raise ValueError(
+                f"{name!r} has {rows:,} rows of words, its tokenizer {ids:,} ids, and what lies in several places "
+                "cannot be cut: load it once without device_map, and teacher.save_pretrained(folder) writes it cut"
+            )
         with quiet(), seeded(0):
             network.resize_token_embeddings(ids)
     about = {"labels": LANGUAGE_MODELLING.outputs(()), "task_kind": LANGUAGE_MODELLING.name}
@@ -121,10 +126,11 @@ def _kind(config, own: tuple[str, ...]) -> str:
     return said or ("regression" if len(own) == 1 else "classification")
 
 
-def _load(heads, folder: Path, classes: int | None = None) -> tuple[nn.Module, set[str], dict[str, int]]:
+def _load(heads, folder: Path, classes: int | None, device_map) -> tuple[nn.Module, set[str], dict[str, int]]:
     """The network, with that of the heads which its config names, or else the last; the names of its weights that the
     files lack; among these, of another size: the rows they have."""
     options = {"dtype": torch.float32, "ignore_mismatched_sizes": True, "output_loading_info": True}
+    options |= {} if device_map is None else {"device_map": device_map}
     try:
         with quiet(), seeded(0):  # what is new, such as a classifier, is the same everywhere
             config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
@@ -154,6 +160,9 @@ def _reorder(network, own: tuple[str, ...], task, name: str) -> None:
         if sorted(names) == sorted(wanted) and len(set(names)) == len(names):
             order = [names.index(label) for label in wanted]
             last = [m for m in network.modules() if isinstance(m, nn.Linear) and m.out_features == len(own)][-1]
+            if last.weight.is_meta and order != sorted(order):
+                problem = f"{name!r} has its classes as {own}, the task {task.labels}, and its classifier lies on disk"
+                raise ValueError(f"{problem}: give it another place in device_map, so that it can be put in order")
             with torch.no_grad():
                 for parameter in last.parameters():
                     parameter.copy_(parameter[order])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kdviz.data.kinds import kind_of
 from kdviz.disk import check_file, make_folder, read_sealed, write_sealed, write_whole
-from kdviz.models.network import FIELDS, Module, Network, Outputs
+from kdviz.models.network import FIELDS, Module, Network, Outputs, laid_out
 from kdviz.models.tokenizers import ids_of, is_packaged, load_tokenizer, tokenizer_sha256, unknown_id
 from kdviz.states import CHUNK, encode
 
@@ -81,8 +81,13 @@ class Model(Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.network.parameters()).device
+        """Where the weights are; of a model in several places, the first of them that holds any in memory."""
+        places = (weight.device for weight in self.network.parameters() if not weight.is_meta)
+        return next(places, torch.device("cpu"))
+
+    def to(self, *where, **more) -> Model:
+        """As torch's; but a teacher that `device_map` laid over several places stays there."""
+        return self if laid_out(getattr(self.network, "encoder", None)) else super().to(*where, **more)
 
     def forward(
         self, input_ids, attention_mask, token_type_ids=None, *, want=frozenset({"logits"}), one_hot=None, words=None
@@ -209,6 +214,9 @@ class Model(Module):
         """SHA-256 of weights, vocabulary and tokenizer: equal when two models compute the same."""
         digest = hashlib.sha256(f"{self.tokenizer_sha256} {self.vocabulary} {self.network.settings()}".encode())
         for name, tensor in sorted(self.state_dict().items()):
+            if tensor.is_meta:  # on disk, from where accelerate fetches it for as long as it is needed
+                module, _, last = name.rpartition(".")
+                tensor = self.get_submodule(module)._hf_hook.weights_map[last]
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
         return digest.hexdigest()

@@ -52,6 +52,11 @@ class Module(nn.Module):
         return super().__getattr__(name)
 
 
+def laid_out(encoder) -> bool:
+    """Whether `device_map` laid a transformers model over several places; accelerate then moves what it reads."""
+    return len(set(getattr(encoder, "hf_device_map", {}).values())) > 1
+
+
 class Network(Module):
     """Layers that read ids. What a subclass has beside forward and settings:
 

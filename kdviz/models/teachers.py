@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from kdviz.data.task import Task
 
 
-def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, checkpoint: int | None = None) -> Model:
+def load_teacher(
+    source: str | Path = "minilm", task: Task | None = None, *, checkpoint: int | None = None, device_map=None
+) -> Model:
     """A pretrained transformer, ready to teach.
 
     source : ``"minilm"`` (packaged, offline); ``"smollm2"``, a language model that `kdviz prefetch smollm2` brings; a
@@ -32,10 +34,14 @@ def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, che
              (``data/teachers/<task>``); otherwise the model's own classifier is kept when it has the task's labels,
              and a new, untrained one (with a warning) is put on when it has not.
     checkpoint : epoch of the adapter's trajectory, 0 (underfit) to the last; None is the final teacher
+    device_map : of a transformers folder, where its parts shall lie, as `from_pretrained` takes it: ``"auto"``, or part
+             -> device, "cpu" or "disk". One that is laid over several places stays there while it teaches
     Raises FileNotFoundError or ValueError naming the file and the command that restores it.
     """
     if checkpoint is not None and (source != "minilm" or task is None):
         raise ValueError('checkpoint= needs load_teacher("minilm", task): only adapters of embedded tasks have epochs')
+    if device_map is not None and source == "minilm":
+        raise ValueError(f"device_map={device_map!r}: the packaged MiniLM is small and lies in one place; leave it out")
     if source == "minilm":
         folder, name = verified_folder(), "minilm"
         if task is not None and task.folder is not None:
@@ -47,13 +53,15 @@ def load_teacher(source: str | Path = "minilm", task: Task | None = None, *, che
         folder = Path(source) if Path(source).is_dir() else where(str(source))
         name = Path(source).name
         if (folder / "model.json").is_file() and not (folder / "config.json").is_file():
+            if device_map is not None:
+                raise ValueError(f"{folder} is kdviz's own and lies in one place: leave device_map out")
             model = Model.load(folder)  # of kdviz: a teacher of an assistant, say
             if task is not None and model.labels != task.labels:
                 raise other_labels(model.labels, task, model.name)
             model.role = "teacher"
             return model
     _check_safetensors(folder, source)
-    return load_folder(folder, name, task)
+    return load_folder(folder, name, task, device_map)
 
 
 def load_student(task: Task) -> Model:

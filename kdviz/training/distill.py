@@ -112,7 +112,8 @@ def distill(
     tokenizer = getattr(student, "tokenizer", None)
     student = copy.deepcopy(student, {id(tokenizer): tokenizer})
     # the teacher is only read, but MATE-like methods send gradients through it: to its input, not to its weights
-    frozen = [] if teacher is None else [p for p in teacher.parameters() if p.requires_grad]
+    # (one on disk is a placeholder, which accelerate replaces whenever it is read)
+    frozen = [] if teacher is None else [p for p in teacher.parameters() if p.requires_grad and not p.is_meta]
     devices = [accelerator.device] if accelerator.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         for parameter in frozen:
