@@ -3,7 +3,9 @@
 Writing: 16 prompts, 64 tokens each, a LLaMA of 6 layers of 128; at least 3 times as fast, and the texts are the same.
 Distilling: a student of 1 layer of 64 from a teacher of 12 layers of 384 on texts of 64 tokens, of 2,048 words. A step
 that reads 16 stored tokens at each position against one that runs the teacher; the cache is made before, and its
-seconds are printed. At least 3 times as fast. By turns; a ratio is the median of the rounds' own.
+seconds are printed. At least 3 times as fast. What is gained is the teacher's own time, so it depends on how large the
+teacher is: one of 4 layers of 128 is measured beside it, with no limit. By turns; a ratio is the median of the rounds'
+own.
 """
 
 from __future__ import annotations
@@ -21,10 +23,12 @@ LEAST = 3.0
 
 def measure() -> dict[str, float]:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
-    numbers = {"writing": writing(), "distilling": distilling()}
+    numbers = {"writing": writing(), "distilling": distilling(layers=12, hidden=384, heads=12)}
     for name, ratio in numbers.items():
         print(f"{name}: {ratio:.2f} times as fast, at least {LEAST}: {'kept' if ratio >= LEAST else 'MISSED'}")
-    return numbers
+    small = distilling(layers=4, hidden=128, heads=4)
+    print(f"distilling from 4 layers of 128: {small:.2f} times as fast")
+    return numbers | {"distilling_small_teacher": small}
 
 
 def task_of(words: int, length: int, rows: int):
@@ -58,11 +62,12 @@ def writing() -> float:
     return statistics.median(ratios)
 
 
-def distilling() -> float:
+def distilling(**sizes) -> float:
+    """Seconds of a step with a live teacher of these sizes over those of a step from the cache."""
     import kdviz as kd
 
     task = task_of(WORDS, 64, 256)
-    teacher = kd.build_student(task, layers=12, hidden=384, heads=12, seed=1)
+    teacher = kd.build_student(task, **sizes, seed=1)
     student = kd.build_student(task, layers=1, hidden=64, heads=2)
     how = {"epochs": 1, "batch_size": 16, "progress": "off", "score": ()}
 

@@ -278,7 +278,10 @@ PRIMARY = {  # docs/trials.md, "What they say so far": block, task -> difference
     ("weights", "digits"): (0.7, 0.9, "too noisy to tell"),
     ("noisy", "digits"): (2.5, 1.3, "seen here"),
     ("averaging", "entail"): (1.2, 1.0, "seen here"),
+    ("modes", "agreement"): (-1.06, 0.39, "seen here"),
+    ("stored", "order-2"): (-0.050, 0.004, "seen here"),
 }
+UNITS = {"modes": (1, 2), "bias": (1, 3)}  # score -> of its unit in one, and decimals; shares are told in points
 
 
 @pytest.mark.parametrize(("block", "task"), PRIMARY)
@@ -288,13 +291,15 @@ def test_the_guide_tells_each_primary_comparison_as_it_was_recorded(block, task)
     rows = kd.recorded(block, task, labels)
     if "of" in first:
         rows = pd.concat([kd.recorded(first["of"], task, labels), rows])
-    found = kd.compare(rows, paired=first["baseline"], primary=first["method"], margin=first["margin"]).table
+    how = {"split": first["split"], "margin": first["margin"], "better": first.get("better", "higher")}
+    found = kd.compare(rows, paired=first["baseline"], primary=first["method"], **how).table
     row = found.set_index("method").loc[first["method"]]
-    mean, half, verdict = PRIMARY[block, task]
-    assert (round(100 * row["mean"], 1), round(50 * (row["high"] - row["low"]), 1)) == (mean, half)
+    (mean, half, verdict), (times, digits) = PRIMARY[block, task], UNITS.get(first["split"], (100, 1))
+    assert round(times * row["mean"], digits) == mean
+    assert round(times * (row["high"] - row["low"]) / 2, digits) == half
     assert row["verdict"] == verdict
     text = (data_dir().parent / "docs" / "trials.md").read_text(encoding="utf-8")
-    assert f"{mean:+.1f} ± {half}" in text
+    assert f"{mean:+.{digits}f} ± {half:.{digits}f}" in text
 
 
 def test_a_lesson_trains_with_the_draw_that_the_trial_chose():
@@ -326,3 +331,23 @@ def test_recorded_trials_are_whole():
         if not rows.empty:
             assert rows["dev"].between(0, 1).all() and not rows.duplicated(runner.KEYS).any()
             assert isinstance(rows, pd.DataFrame) and shutil.which("git")
+
+
+def test_what_the_guide_says_of_language_models():
+    modes = kd.recorded("modes", "agreement").groupby("method")["modes"].mean()
+    one, all_three = (round(modes[f"{name} KL, whole strings"], 2) for name in ("reverse", "forward"))
+    assert (one, all_three) == (1.0, 2.06) and round(modes["reverse KL, word by word"], 1) == 1.6
+    assert round(modes["reverse KL, word by word on own text"], 1) == 1.6
+    stored = kd.recorded("stored", "order-2")
+    bias, gap = (stored.groupby("method")[score].mean().round(3) for score in ("bias", "gap"))
+    assert (bias["renormalised top-k"], bias["top-k and a bucket"], bias["k words drawn"]) == (0.197, 0.146, 0.039)
+    assert (gap["renormalised top-k"], gap["text alone"], gap["text and ULD"]) == (0.197, 0.311, 0.389)
+    found = kd.compare(stored, paired="text alone", split="gap", better="lower").table.set_index("method")
+    assert found.loc["text and ULD", "verdict"] == "the opposite is seen"
+
+
+def test_a_recorded_row_of_a_recipe_comes_out_again():
+    (one,) = runner.select("stored/order-2/1/top-k and a bucket/30")
+    row, recorded = runner.outcome(one.resolved(Results())), kd.recorded("stored", "order-2").set_index("method")
+    former = recorded[recorded["seed"] == 30].loc["top-k and a bucket"]
+    assert [row[name] for name in ("gap", "bias")] == pytest.approx([former["gap"], former["bias"]], rel=1e-3)
