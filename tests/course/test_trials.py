@@ -280,6 +280,7 @@ PRIMARY = {  # docs/trials.md, "What they say so far": block, task -> difference
     ("averaging", "entail"): (1.2, 1.0, "seen here"),
     ("modes", "agreement"): (-1.06, 0.39, "seen here"),
     ("stored", "order-2"): (-0.050, 0.004, "seen here"),
+    ("universal", "entail"): (-1.2, 2.2, "too noisy to tell"),
 }
 UNITS = {"modes": (1, 2), "bias": (1, 3)}  # score -> of its unit in one, and decimals; shares are told in points
 
