@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -330,8 +330,9 @@ def test_recorded_trials_are_whole():
     for block in module.plan()["blocks"]:
         rows = results.table(block)
         if not rows.empty:
-            assert rows["dev"].between(0, 1).all() and not rows.duplicated(runner.KEYS).any()
-            assert isinstance(rows, pd.DataFrame) and shutil.which("git")
+            shares = "test" in rows  # else dev is minus a loss or a number of modes, and may be anything finite
+            assert rows["dev"].between(0, 1).all() if shares else np.isfinite(rows["dev"]).all()
+            assert not rows.duplicated(runner.KEYS).any()
 
 
 def test_what_the_guide_says_of_language_models():
