@@ -78,6 +78,15 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     return live.groupby(["lesson", "claim", "verdict"], sort=False).size().unstack(fill_value=0).reset_index()
 
 
+def table(rows: pd.DataFrame) -> list[str]:
+    """Lines of Markdown: lesson, claim, and how many sets of fresh seeds gave which verdict."""
+    counts = summary(rows).set_index(["lesson", "claim"])
+    return [
+        f"| {lesson[:2]} | {claim} | {', '.join(f'{n} {verdict}' for verdict, n in row.sort_values(ascending=False).items() if n)} |"
+        for (lesson, claim), row in counts.iterrows()
+    ]
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", help="parts of lesson names")

@@ -76,3 +76,9 @@ def test_the_recorded_verdicts_are_of_claims_that_the_lessons_make():
     for lesson, claim in rows[["lesson", "claim"]].drop_duplicates().itertuples(index=False):
         words = claim.split(": ")[-1].split(" (")[0]  # a lesson may put a name before it, a rate behind it
         assert words in sources[lesson], f"{lesson} claims nothing like {claim!r}"
+
+
+def test_the_guide_tells_how_often_verdicts_come_back():
+    text = (clone() / "docs" / "trials.md").read_text(encoding="utf-8")
+    lines = verdicts.table(pd.read_csv(clone() / "data" / "results" / "verdicts.csv"))
+    assert len(lines) > 15 and [line for line in lines if line not in text] == []
