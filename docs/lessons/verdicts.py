@@ -80,11 +80,11 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 
 def table(rows: pd.DataFrame) -> list[str]:
     """Lines of Markdown: lesson, claim, and how many sets of fresh seeds gave which verdict."""
-    counts = summary(rows).set_index(["lesson", "claim"])
-    return [
-        f"| {lesson[:2]} | {claim} | {', '.join(f'{n} {verdict}' for verdict, n in row.sort_values(ascending=False).items() if n)} |"
-        for (lesson, claim), row in counts.iterrows()
-    ]
+    lines = []
+    for (lesson, claim), row in summary(rows).set_index(["lesson", "claim"]).iterrows():
+        told = ", ".join(f"{sets} {verdict}" for verdict, sets in row.sort_values(ascending=False).items() if sets)
+        lines.append(f"| {lesson[:2]} | {claim} | {told} |")
+    return lines
 
 
 def main(argv: list[str] | None = None) -> None:
