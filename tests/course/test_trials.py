@@ -279,6 +279,7 @@ PRIMARY = {  # docs/trials.md, "What they say so far": block, task -> difference
     ("noisy", "digits"): (2.5, 1.3, "seen here"),
     ("averaging", "entail"): (1.2, 1.0, "seen here"),
     ("modes", "agreement"): (-1.06, 0.39, "seen here"),
+    ("direction", "brackets"): (32.2, 16.9, "seen here"),
     ("stored", "order-2"): (-0.050, 0.004, "seen here"),
     ("universal", "entail"): (-1.2, 2.2, "too noisy to tell"),
 }
@@ -340,6 +341,12 @@ def test_what_the_guide_says_of_language_models():
     one, all_three = (round(modes[f"{name} KL, whole strings"], 2) for name in ("reverse", "forward"))
     assert (one, all_three) == (1.0, 2.06) and round(modes["reverse KL, word by word"], 1) == 1.6
     assert round(modes["reverse KL, word by word on own text"], 1) == 1.6
+    invalid = kd.recorded("modes", "agreement").groupby("method")["invalid"].mean()
+    shown = ("reverse KL, whole strings", 0.001), ("reverse KL, word by word", 0.49), ("forward KL, word by word", 0.56)
+    assert all(invalid[name] == pytest.approx(share, abs=0.005) for name, share in shown)
+    assert invalid["reverse KL, whole strings"] < 0.0015
+    valid = kd.recorded("direction", "brackets").groupby("method")["valid"].mean().round(3)
+    assert (valid["reverse KL"], valid["forward KL"]) == (0.625, 0.303)
     stored = kd.recorded("stored", "order-2")
     bias, gap = (stored.groupby("method")[score].mean().round(3) for score in ("bias", "gap"))
     assert (bias["renormalised top-k"], bias["top-k and a bucket"], bias["k words drawn"]) == (0.196, 0.146, 0.039)
