@@ -11,7 +11,7 @@ import pytest
 
 import kdviz as kd
 from kdviz import cli
-from kdviz.course import recipes, results as runner, trials as module
+from kdviz.course import decoders, recipes, results as runner, trials as module
 from kdviz.course.digits import teacher_path
 from kdviz.course.results import Results, work
 from kdviz.course.trials import Trial, check, declare, trials
@@ -280,10 +280,13 @@ PRIMARY = {  # docs/trials.md, "What they say so far": block, task -> difference
     ("averaging", "entail"): (1.2, 1.0, "seen here"),
     ("modes", "agreement"): (-1.06, 0.39, "seen here"),
     ("direction", "brackets"): (32.2, 16.9, "seen here"),
+    ("on-policy", "brackets"): (-4.2, 5.7, "too noisy to tell"),
+    ("decoders", "bracket texts"): (0.011, 0.014, "too noisy to tell"),
     ("stored", "order-2"): (-0.050, 0.004, "seen here"),
     ("universal", "entail"): (-1.2, 2.2, "too noisy to tell"),
 }
-UNITS = {"modes": (1, 2), "bias": (1, 3)}  # score -> of its unit in one, and decimals; shares are told in points
+# score, or a task of its own -> how many of its unit are one, and decimals; shares are told in points
+UNITS = {"modes": (1, 2), "bias": (1, 3), decoders.NAME: (1, 3)}
 
 
 @pytest.mark.parametrize(("block", "task"), PRIMARY)
@@ -296,7 +299,8 @@ def test_the_guide_tells_each_primary_comparison_as_it_was_recorded(block, task)
     how = {"split": first["split"], "margin": first["margin"], "better": first.get("better", "higher")}
     found = kd.compare(rows, paired=first["baseline"], primary=first["method"], **how).table
     row = found.set_index("method").loc[first["method"]]
-    (mean, half, verdict), (times, digits) = PRIMARY[block, task], UNITS.get(first["split"], (100, 1))
+    unit = task if task == decoders.NAME else first["split"]
+    (mean, half, verdict), (times, digits) = PRIMARY[block, task], UNITS.get(unit, (100, 1))
     assert round(times * row["mean"], digits) == mean
     assert round(times * (row["high"] - row["low"]) / 2, digits) == half
     assert row["verdict"] == verdict
@@ -346,7 +350,18 @@ def test_what_the_guide_says_of_language_models():
     assert all(invalid[name] == pytest.approx(share, abs=0.005) for name, share in shown)
     assert invalid["reverse KL, whole strings"] < 0.0015
     valid = kd.recorded("direction", "brackets").groupby("method")["valid"].mean().round(3)
-    assert (valid["reverse KL"], valid["forward KL"]) == (0.625, 0.303)
+    assert (valid["reverse KL"], valid["forward KL"], valid["strings only"]) == (0.625, 0.303, 0.819)
+    few, own = kd.recorded("direction", "brackets"), kd.recorded("on-policy", "brackets")
+    assert round(few.groupby("method")["copied"].mean()["strings only"], 3) == 0.725
+    valid = own.groupby("method")["valid"].mean().round(3)
+    assert [valid[f"{name} text"] for name in ("reverse KL, own", "forward KL, own", "reverse KL, unlimited")] == [
+        *(0.897, 0.578, 0.781)
+    ]
+    gain = kd.compare(pd.concat([few, own]), paired="reverse KL", split="valid").table.set_index("method")
+    more = gain.loc["reverse KL, own text"]
+    assert (round(more["mean"], 3), round((more["high"] - more["low"]) / 2, 3)) == (0.272, 0.147)
+    near = pd.concat([few, own]).groupby("method")["forward"].mean()
+    assert 9 < near["forward KL"] / near["forward KL, own text"] < 11
     stored = kd.recorded("stored", "order-2")
     bias, gap = (stored.groupby("method")[score].mean().round(3) for score in ("bias", "gap"))
     assert (bias["renormalised top-k"], bias["top-k and a bucket"], bias["k words drawn"]) == (0.196, 0.146, 0.039)
