@@ -6,14 +6,15 @@ this script would write.
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
 import pandas as pd
 
-from kdviz.analysis import compare, interval
+from kdviz.analysis import Comparison, compare, interval
 from kdviz.course import trials
-from kdviz.course.results import Results, recorded
+from kdviz.course.results import Results, keys, recorded
 from kdviz.disk import write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,9 +52,12 @@ AFTERNOON = {
 }
 
 
-def cell(table: str, task: str, method: str) -> str:
+rows_of = functools.cache(recorded)
+
+
+def cell(table: str, task: str, method: str, labels: float = FEW) -> str:
     """Accuracy in percent, mean ± half of the 95 % interval over the seeds; empty when it was not recorded."""
-    rows = recorded(table, task, FEW)
+    rows = rows_of(table, task, labels)
     values = (100 * rows[rows["method"] == method]["test"]).tolist()
     if not values:
         return ""
@@ -77,41 +81,62 @@ def longer(task: str) -> str:
     return table(head, [[name, cell("methods", task, name), *cells] for name, cells in zip(LONGER, lengths)])
 
 
+def beside(block: str) -> dict[str, str]:
+    """Method -> the table that holds its rows: those of a block, and of its baseline's block what it is read beside."""
+    blocks = trials.plan()["blocks"]
+    about, first = blocks[block], blocks[block]["primary"]
+    others = blocks[first["of"]]["methods"] if "of" in first else ()
+    joined = {name: first["of"] for name in (first["baseline"], FLAGSHIP) if name in others}
+    return joined | dict.fromkeys(about["methods"], block)
+
+
+def compared(block: str, task: str) -> Comparison:
+    """The methods of a block minus its baseline, seed by seed."""
+    about = trials.plan()["blocks"][block]
+    first, labels, home = about["primary"], about["labels"][0], beside(block)
+    parts = [
+        recorded(table, task, labels, [k for k in home if home[k] == table]) for table in dict.fromkeys(home.values())
+    ]
+    return compare(pd.concat(parts), paired=first["baseline"], primary=first["method"], margin=first["margin"])
+
+
 def trial(block: str) -> str:
     """A block of fair trials: accuracy on test, and the difference to the baseline seed by seed with its verdict.
 
     Where the baseline is "of" another block, that block's rows of the baseline and the flagship join the table.
     """
-    about = trials.plan()["blocks"][block]
-    first, done = about["primary"], [task for task in about["tasks"] if finished(block, task)]
+    about, home = trials.plan()["blocks"][block], beside(block)
+    labels, baseline = about["labels"][0], about["primary"]["baseline"]
+    done = [task for task in about["tasks"] if finished(block, task)]
     head, columns = ["method"], []
     for task in done:
-        rows = recorded(block, task, FEW)
-        if "of" in first:
-            rows = pd.concat([recorded(first["of"], task, FEW, [first["baseline"], FLAGSHIP]), rows])
-        found = compare(rows, paired=first["baseline"], primary=first["method"], margin=first["margin"]).table
         told = {
             one.method: f"{100 * one.mean:+.1f} ± {50 * (one.high - one.low):.1f}, {one.verdict}"
-            for one in found.itertuples()
+            for one in compared(block, task).table.itertuples()
         }
-        head += [f"`{task}`", f"minus {first['baseline']}, seed by seed"]
+        head += [f"`{task}`", f"minus {baseline}, seed by seed"]
         columns.append((task, told))
     head.append("seconds")
-    joined = {first["baseline"]: first["of"], FLAGSHIP: first["of"]} if "of" in first else {}
-    home = joined | dict.fromkeys(about["methods"], block)
-    tables = pd.concat([recorded(table, task, FEW) for table in {*home.values()} for task in done])
+    tables = pd.concat([recorded(table, task, labels) for table in {*home.values()} for task in done])
     seconds = tables.groupby("method")["seconds"].median()
     lines = []
     for name, where in home.items():
-        cells = [part for task, told in columns for part in (cell(where, task, name), told.get(name, ""))]
+        cells = [part for task, told in columns for part in (cell(where, task, name, labels), told.get(name, ""))]
         lines.append([name, *cells, f"{seconds[name]:.0f}"])
     return table(head, lines)
 
 
 def finished(block: str, task: str) -> bool:
     """Whether every row of a block on a task is recorded."""
-    results = Results()
-    return all(results.done(one) for one in trials.trials() if one.block == block and one.task == task)
+    wanted = [one for one in trials.trials() if one.block == block and one.task == task]
+    return all(tuple(getattr(one, key) for key in keys(one.table)) in names(one.table) for one in wanted)
+
+
+@functools.cache
+def names(table: str) -> set[tuple]:
+    """What tells the rows of a recorded table apart."""
+    rows = Results().table(table)
+    return set() if rows.empty else set(rows[keys(table)].itertuples(index=False, name=None))
 
 
 def lines_to_read() -> int:

@@ -27,7 +27,7 @@ COMMANDS = {
     "run notebooks": ("docs.lessons.execute", "execute lessons; print time, peak memory and size; fail over budget"),
     "run results": ("kdviz.cli.results", "make the recorded tables, or make some of their rows again"),
     "run attacks": ("data.make.attacks", "attack students, pool the texts that fooled them for the recorded tables"),
-    "run site": ("docs.site.build", "write the executed lessons as pages that need no network and no kernel"),
+    "run book": ("docs.book.build", "write lessons, guides, results and reference as pages that need no network"),
     "run bench": ("tests.benchmarks.run", "run tests/benchmarks; print and keep the numbers"),
 }
 

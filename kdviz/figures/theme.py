@@ -79,6 +79,11 @@ def colour(role: str) -> str:
     return _COLOURS[role][_LOOKS.index(look())]
 
 
+def in_the_dark() -> dict[str, str]:
+    """Each colour of the light look -> that of the dark one, for pages that turn drawn figures around."""
+    return dict(_COLOURS.values())
+
+
 def shade(name: str, number: int) -> str:
     """The colour of a line or bar: that of its role when it is named so, else one by its number."""
     return colour(name) if name in ROLES else WORD_COLOURS[number % 8]

@@ -33,7 +33,7 @@ EXAMPLES = (
 PAGE = ("index.html", "style.css", "page.js", "views.js", "relations.js", "tokens.js", "worker.js")
 
 
-def save_page(models, path, *, examples=EXAMPLES) -> Path:
+def save_page(models, path, *, examples=EXAMPLES, lessons: str | None = None) -> Path:
     """Write a page on which a teacher and a student read the visitor's sentence side by side; returns the folder.
 
     Parameters
@@ -42,6 +42,7 @@ def save_page(models, path, *, examples=EXAMPLES) -> Path:
         one task with one BERT tokenizer (WordPiece)
     path     : folder to write, for any web server; an older page there is replaced when all files are whole
     examples : texts, or pairs of texts to compare, that visitors are offered; the page shows them without models, too
+    lessons  : address of a lesson, {} for its name; None for the repository's
 
     A model of more than a million weights is written in fewer bits (`kdviz.page.weights`), another one as it is. Each
     file is run on the examples before the page takes its place: no cosine of two words may have moved by more than 0.02
@@ -76,7 +77,7 @@ def save_page(models, path, *, examples=EXAMPLES) -> Path:
             "labels": teacher.labels,
             "longest": min(LONGEST, *(model.max_length for model in models)),
             "drawn": MOST_DRAWN,
-            "lessons": _lessons(),
+            "lessons": lessons or _lessons(),
             "examples": [{"texts": texts, "models": [_prepared(one, texts) for one in models]} for texts in pairs],
         }
         files = {file.name: file.read_bytes() for file in sorted(made.iterdir())}
@@ -90,8 +91,11 @@ def save_page(models, path, *, examples=EXAMPLES) -> Path:
     return Path(path)
 
 
-def save_default(path) -> Path:
-    """The page of the course: MiniLM adapted to `reviews`, and its student before, halfway and after."""
+def save_default(path, lessons: str | None = None) -> Path:
+    """The page of the course: MiniLM adapted to `reviews`, and its student before, halfway and after.
+
+    lessons : as in `save_page`
+    """
     from kdviz.data.load import load_task
     from kdviz.models.model import Model
     from kdviz.models.teachers import load_student, load_teacher
@@ -103,7 +107,7 @@ def save_default(path) -> Path:
     halfway = Model.load(data_dir() / "students" / task.name / "halfway")
     for model, name in ((before, "before training"), (halfway, "halfway"), (after, "after training")):
         model.name = name
-    return save_page([load_teacher("minilm", task), before, halfway, after], path)
+    return save_page([load_teacher("minilm", task), before, halfway, after], path, lessons=lessons)
 
 
 def _check(models) -> None:
@@ -182,7 +186,7 @@ def _prepared(model, texts) -> dict:
 def _lessons() -> str:
     """Where the lessons are read: the repository that kdviz's metadata names."""
     urls = dict(line.split(", ", 1) for line in importlib.metadata.metadata("kdviz").get_all("Project-URL", []))
-    return urls["Repository"] + "/blob/main/notebooks/"
+    return urls["Repository"] + "/blob/main/notebooks/{}.ipynb"
 
 
 def _dump(content) -> str:

@@ -1,4 +1,4 @@
-"""What every page of the site promises a reader who has no network and no kernel."""
+"""What every lesson of the book promises a reader who has no network and no kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""axe-core on what the course shows outside JupyterLab: nothing that would keep somebody out."""
+"""axe-core on a saved figure (pages of the book: test_book.py): nothing that would keep somebody out."""
 
 from __future__ import annotations
 
@@ -10,18 +10,6 @@ from tests.browser.test_saved_figures import (
     FIGURES,
     opened as opened_figure,  # noqa: F401  a fixture
 )
-from tests.browser.test_site import figure, opened  # noqa: F401  fixtures
-
-
-def test_pages_of_the_site(opened):  # noqa: F811
-    assert opened.locator("math[display=block]").count() == 1
-    assert hindrances(opened) == []
-    opened.set_viewport_size({"width": 160, "height": 600})
-    opened.wait_for_function("() => document.querySelector('math[display=block]').tabIndex === 0")  # now it scrolls
-    assert hindrances(opened) == []
-    opened.get_by_role("link", name="All lessons").click()
-    assert opened.title() == "Knowledge distillation, lesson by lesson"
-    assert hindrances(opened) == []
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])

@@ -8,7 +8,7 @@ import nbformat
 import numpy as np
 import plotly.graph_objects as go
 
-from docs.site.build import PLOTLY_MIME
+from docs.book.build import PLOTLY_MIME
 from kdviz.figures.still import decoded
 from tests.browser.lab import PATIENCE
 from tests.browser.test_lab import shown

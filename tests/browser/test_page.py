@@ -15,7 +15,7 @@ from kdviz.models.model import Model
 from kdviz.paths import data_dir
 from tests.browser.axe import hindrances
 from tests.browser.lab import PATIENCE
-from tests.browser.page_server import built, keep, served
+from tests.browser.page_server import ROOT, built, keep, served
 from tests.unit.figures.made import HOSTILE
 
 ALL = 'body[data-ready="3 0 1 2"]'
@@ -101,6 +101,12 @@ ASK = """texts => new Promise(done => {
     };
     texts.forEach((text, place) => worker.postMessage({ id: place + 1, texts: [text], numbers: [0, 3] }));
 })"""
+
+
+def test_it_leads_to_the_lessons(opened):
+    links = opened.locator("a[data-lesson]").evaluate_all("links => links.map(link => link.href)")
+    paths = [link.partition("/blob/main/")[2] for link in links]
+    assert len(paths) == 5 and [path for path in paths if not (ROOT / path).is_file()] == []
 
 
 def test_words_and_cosines_are_those_of_torch(opened):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import nbformat
 
 import kdviz as kd
-from docs.site.build import WIDGET_MIME
+from docs.book.build import WIDGET_MIME
 from kdviz.explore.explorer import mimebundle
 from kdviz.figures.still import Still
 from tests.browser.lab import PATIENCE

@@ -9,9 +9,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from docs.book import build as book
 from docs.lessons import minutes
 from docs.lessons.execute import BUDGET, Result, execute
-from docs.site import build as site
 from tests.browser.pages import assert_page_works
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,16 +31,22 @@ def test_there_are_lessons_and_the_first_one_is_the_door():
     assert all(re.fullmatch(r"\d\d_[a-z0-9_]+", path.stem) for path in LESSONS) and len(set(numbers)) == len(numbers)
 
 
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    """One book after the other in one place: what all of them share is made once."""
+    return tmp_path_factory.mktemp("shelf")
+
+
 @each_lesson
-def test_a_lesson_runs_within_memory_and_size_and_becomes_a_page(path, tmp_path, record_property, page):
+def test_a_lesson_runs_within_memory_and_size_and_becomes_a_page(path, tmp_path, shelf, record_property, page):
     """Seconds are reported (`make notebooks` holds them to the budget): two lessons run at once here."""
     result = execute(path, tmp_path / path.name)
     record_property("seconds", result.seconds)
     print(f"{result.lesson}: {result.seconds:.0f} s, {result.peak_mb:.0f} MB, {result.size_kb:.0f} KB")
     assert result.error == ""
     assert result.over_budget(("peak_mb", "size_kb")) == []
-    site.write([tmp_path / path.name], tmp_path / "site")
-    assert_page_works(page, tmp_path / "site" / f"{path.stem}.html")
+    book.write([tmp_path / path.name], shelf / "book")
+    assert_page_works(page, shelf / "book" / "notebooks" / f"{path.stem}.html")
 
 
 # ---- how it is stored ----------------------------------------------------------------------------------------------

@@ -293,7 +293,7 @@ function trouble(why) {
 }
 
 function start() {
-  for (const link of document.querySelectorAll("a[data-lesson]")) link.href = `${KDVIZ.lessons}${link.dataset.lesson}.ipynb`;
+  for (const link of document.querySelectorAll("a[data-lesson]")) link.href = KDVIZ.lessons.replace("{}", link.dataset.lesson);
   of("example").append(new Option("choose …", ""), ...KDVIZ.examples.map(({ texts }, place) => new Option(texts.join(" | "), place)));
   const take = (place) => {
     [of("first").value, of("second").value] = [...KDVIZ.examples[place].texts, ""];

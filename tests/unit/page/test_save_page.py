@@ -30,13 +30,14 @@ def pair(task):
 
 
 def test_a_pair_becomes_a_folder(pair, tmp_path):
-    folder = kd.save_page(pair, tmp_path / "page", examples=("a good film", ("a </script> film", "a bad film")))
+    examples = ("a good film", ("a </script> film", "a bad film"))
+    folder = kd.save_page(pair, tmp_path / "page", examples=examples, lessons="../notebooks/{}.html")
     text = (folder / "data.js").read_text()
     data = json.loads(text.removeprefix("const KDVIZ = ").removesuffix(";\n"))
     files = {file.name for file in folder.iterdir()}
     assert files == {*build.PAGE, *data["sizes"], "data.js", "service.js"}
     assert [model["matched"] for model in data["models"]] == [None, [[0, 2], [0, 1]]]
-    assert data["models"][0]["name"] == "</script><b>own</b>"
+    assert data["models"][0]["name"] == "</script><b>own</b>" and data["lessons"] == "../notebooks/{}.html"
     assert all(model["gap"] <= 0.001 for model in data["models"])
     found = data["examples"][1]["models"][1]
     states = kd.encode(pair[1], ["a </script> film", "a bad film"])
