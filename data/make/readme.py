@@ -52,17 +52,19 @@ AFTERNOON = {
 }
 
 
+UNITS = {"modes": (1, 2), "bias": (1, 3)}  # score -> times, decimals; all others are shares, told in per cent
+
 rows_of = functools.cache(recorded)
 
 
-def cell(table: str, task: str, method: str, labels: float = FEW) -> str:
-    """Accuracy in percent, mean ± half of the 95 % interval over the seeds; empty when it was not recorded."""
-    rows = rows_of(table, task, labels)
-    values = (100 * rows[rows["method"] == method]["test"]).tolist()
+def cell(table: str, task: str, method: str, labels: float = FEW, score: str = "test") -> str:
+    """A score, mean ± half of the 95 % interval over the seeds; empty when it was not recorded."""
+    rows, (times, digits) = rows_of(table, task, labels), UNITS.get(score, (100, 1))
+    values = (times * rows[rows["method"] == method][score]).tolist()
     if not values:
         return ""
     low, high = interval(values)
-    return f"{sum(values) / len(values):.1f} ± {(high - low) / 2:.1f}"
+    return f"{sum(values) / len(values):.{digits}f} ± {(high - low) / 2:.{digits}f}"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -97,21 +99,23 @@ def compared(block: str, task: str) -> Comparison:
     parts = [
         recorded(table, task, labels, [k for k in home if home[k] == table]) for table in dict.fromkeys(home.values())
     ]
-    return compare(pd.concat(parts), paired=first["baseline"], primary=first["method"], margin=first["margin"])
+    how = {key: first[key] for key in ("split", "margin", "better") if key in first}
+    return compare(pd.concat(parts), paired=first["baseline"], primary=first["method"], **how)
 
 
 def trial(block: str) -> str:
-    """A block of fair trials: accuracy on test, and the difference to the baseline seed by seed with its verdict.
+    """A block of fair trials: the score of its primary question, and the difference to the baseline seed by seed.
 
     Where the baseline is "of" another block, that block's rows of the baseline and the flagship join the table.
     """
     about, home = trials.plan()["blocks"][block], beside(block)
-    labels, baseline = about["labels"][0], about["primary"]["baseline"]
+    labels, baseline, score = about["labels"][0], about["primary"]["baseline"], about["primary"]["split"]
+    times, digits = UNITS.get(score, (100, 1))
     done = [task for task in about["tasks"] if finished(block, task)]
     head, columns = ["method"], []
     for task in done:
         told = {
-            one.method: f"{100 * one.mean:+.1f} ± {50 * (one.high - one.low):.1f}, {one.verdict}"
+            one.method: f"{times * one.mean:+.{digits}f} ± {times * (one.high - one.low) / 2:.{digits}f}, {one.verdict}"
             for one in compared(block, task).table.itertuples()
         }
         head += [f"`{task}`", f"minus {baseline}, seed by seed"]
@@ -121,7 +125,9 @@ def trial(block: str) -> str:
     seconds = tables.groupby("method")["seconds"].median()
     lines = []
     for name, where in home.items():
-        cells = [part for task, told in columns for part in (cell(where, task, name, labels), told.get(name, ""))]
+        cells = [
+            part for task, told in columns for part in (cell(where, task, name, labels, score), told.get(name, ""))
+        ]
         lines.append([name, *cells, f"{seconds[name]:.0f}"])
     return table(head, lines)
 

@@ -21,7 +21,6 @@ extensions = "myst_nb sphinx.ext.autodoc sphinx.ext.viewcode sphinx_copybutton".
 templates_path, exclude_patterns = ["templates"], ["_static"]
 default_role = "py:obj"
 autodoc_typehints_format = "short"
-maximum_signature_line_length = 88
 python_use_unqualified_type_names = True
 nb_execution_mode, nb_merge_streams = "off", True
 myst_enable_extensions, myst_heading_anchors = ["dollarmath"], 4
@@ -130,13 +129,13 @@ def _entries(block: list[str]) -> list[str]:
 
 
 def views() -> dict[str, list[tuple[str, str]]]:
-    """Lesson -> (address, name) of the views that it teaches, as the page with the models says itself."""
+    """Lesson -> (place, name) of the views that it teaches, as the page with the models says itself."""
     found: dict[str, list] = {}
     page = (PACKAGE / "page" / "static" / "index.html").read_text("utf-8")
     for part in re.split(r"(?=<h2)", page)[1:]:
         head = re.match(r'<h2 id="([\w-]+)">(.+?)</h2>', part)
         for lesson in re.findall(r'data-lesson="(\w+)"', part):
-            found.setdefault(lesson, []).append((f"page/index.html#{head[1]}", re.sub(r"<.+?>", "", head[2])))
+            found.setdefault(lesson, []).append((head[1], re.sub(r"<.+?>", "", head[2])))
     return found
 
 
