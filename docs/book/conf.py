@@ -25,7 +25,7 @@ python_use_unqualified_type_names = True
 nb_execution_mode, nb_merge_streams = "off", True
 myst_enable_extensions, myst_heading_anchors = ["dollarmath"], 4
 html_theme = "pydata_sphinx_theme"
-html_css_files, html_js_files = ["book.css"], ["book.js"]
+html_css_files, html_js_files, html_favicon = ["book.css"], ["book.js"], "assets/icon.svg"
 html_math_renderer = "mathml"
 html_copy_source = html_show_sourcelink = html_show_sphinx = False
 html_context = {"default_mode": "auto"}

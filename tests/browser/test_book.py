@@ -148,7 +148,7 @@ def test_a_lesson_can_be_opened_elsewhere_copied_and_tried_with_a_sentence_of_on
     assert addresses[3:] == ["../page/index.html#h-relations"]
     assert page.locator("button.copybtn").count() >= 3
     assert not page.get_by_text("the_solution").is_visible()
-    page.get_by_text("Solution", exact=True).click()
+    page.get_by_text("Solution", exact=True).first.click()
     assert page.get_by_text("the_solution").is_visible()
 
 

@@ -2,7 +2,7 @@
 (function () {
   var root = document.documentElement;
   // A browser reads no other file of a disk, so a search there shows titles alone.
-  if (location.protocol === "file:" && window.DOCUMENTATION_OPTIONS) DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+  if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
   function recoloured(text) {
     if (root.dataset.theme !== "dark") return text;
