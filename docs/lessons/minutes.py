@@ -16,7 +16,8 @@ from kdviz.disk import write_whole
 from kdviz.paths import clone, pick
 
 WORDS, LINES = 200, 4  # a minute
-LIMIT = 45  # minutes of each part: what is read and run, and the exercises
+LIMIT = 45  # minutes of a sitting: what is read and run, or the exercises
+BREAK = "**A good place for a break.**"  # where a lesson of two ideas is left and taken up again
 SILENT = re.compile(
     r"\$\$[^$]*\$\$|\$[^$]*\$|\]\([^)]*\)|<[^>]+>|^#+ .*|^(import|from \S+ import|kd\.check\.run).*", re.M
 )
@@ -52,10 +53,19 @@ def minutes(notebook) -> tuple[int, int]:
     return round(sum(sections(notebook).values())), sum(map(int, EXERCISE.findall(text)))
 
 
+def sittings(notebook) -> list[int]:
+    """Minutes of each sitting: to read and run up to the break and after it, where there is one; the exercises."""
+    cells = notebook.cells
+    places = [place for place, cell in enumerate(cells) if BREAK in cell.source]
+    halves = [cells[: places[0]], cells[places[0] :]] if places else [cells]
+    return [*(minutes(nbformat.v4.new_notebook(cells=half))[0] for half in halves), minutes(notebook)[1]]
+
+
 def header(notebook) -> str:
     """What the lesson's header should say of its time."""
     reading, exercises = minutes(notebook)
-    return f"{reading} minutes to read and run, {exercises} for the exercises"
+    sitting = " in two sittings" if len(sittings(notebook)) > 2 else ""
+    return f"{reading} minutes to read and run{sitting}, {exercises} for the exercises"
 
 
 def write(path: Path) -> None:

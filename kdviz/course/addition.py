@@ -92,12 +92,36 @@ class Checked:
     slips: int
 
 
-def check(prompt: str, completion: str) -> Checked:
-    """What is right of a completion of a prompt. ValueError for a prompt that is no sum."""
+def asked_by(prompt: str) -> Sum:
+    """The sum of a prompt; ValueError for one that is none."""
     found = re.fullmatch(r"(\d+)\+(\d+)=", prompt)
     if found is None:
         raise ValueError(f"{prompt!r} is no sum: write it as in {Sum(457, 86).prompt!r}")
-    asked = Sum(*map(int, found.groups()))
+    return Sum(*map(int, found.groups()))
+
+
+def corrected(prompt: str, written: str) -> str:
+    """What a teacher writes at each place of a student's trace, given all that the student wrote before that place.
+
+    What follows a wrong digit or carry takes it for granted. As long as `written`, spaces behind the answer; of a right
+    trace it is the trace itself. ValueError for a prompt that is no sum. [ours]
+    """
+    trace, carry, answer = "", 0, ""
+
+    def stands(place, right):
+        return int(written[place]) if "0" <= written[place : place + 1] <= "9" else right
+
+    for one, other, *_ in asked_by(prompt).steps:
+        at = len(trace)
+        total = stands(at, one) + stands(at + 2, other) + min(1, stands(at + 4, carry))
+        trace += f"{one}+{other}+{carry}={total % 10},{total // 10} "
+        carry, answer = min(1, stands(at + 8, total // 10)), f"{stands(at + 6, total % 10)}{answer}"
+    return f"{trace}> {'1' * carry}{answer}".ljust(len(written))[: len(written)]
+
+
+def check(prompt: str, completion: str) -> Checked:
+    """What is right of a completion of a prompt. ValueError for a prompt that is no sum."""
+    asked = asked_by(prompt)
     before, arrow, end = completion.rpartition(" > ")
     if not arrow:
         return Checked(completion.strip() == asked.answer, None, 0)
@@ -155,7 +179,8 @@ def accuracy(prompts, completions) -> pd.DataFrame:
     rows = []
     for prompt, completion in zip(prompts, completions, strict=True):
         seen = check(prompt, completion)
-        carries = Sum(*map(int, prompt.removesuffix("=").split("+"))).carries
-        rows.append({"carries": carries, "answer": seen.answer, "steps": seen.wrong is None, "rows": 1})
+        rows.append(
+            {"carries": asked_by(prompt).carries, "answer": seen.answer, "steps": seen.wrong is None, "rows": 1}
+        )
     table = pd.DataFrame(rows).groupby("carries")
     return table[["answer", "steps"]].mean().join(table["rows"].sum())

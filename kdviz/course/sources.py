@@ -103,6 +103,13 @@ class Source:
         p = self.log_prob(ids)
         return (p.exp() * (p - q)).sum().item(), (q.exp() * (q - p)).sum().item()
 
+    def accepted(self, draft: Source, length: int) -> float:
+        """How often a symbol that `draft` proposes is accepted after text of this source: Σ min(p, q), exact.
+
+        The mean over the places of strings of so many symbols. Leviathan et al. 2023, Corollary 3.6.
+        """
+        return _expected(self, draft, length, lambda p, q: torch.minimum(p, q).sum(-1)) / length
+
     def text(self, row: torch.Tensor) -> str:
         """One string, (n,) symbols, as words."""
         return " ".join(self.symbols[symbol] for symbol in row[1:].tolist())

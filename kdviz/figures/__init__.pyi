@@ -13,8 +13,10 @@ from .timelapse import replay as replay
 from .words import word_angles as word_angles, word_relation as word_relation
 
 # of the course, found when asked for
+accepted_drafts = _course.accepted_drafts
 checkpoint_search = _course.checkpoint_search
 disagreement = _course.disagreement
+drafted_text = _course.drafted_text
 factor_shapes = _course.factor_shapes
 growing_teacher = _course.growing_teacher
 kept_and_lost = _course.kept_and_lost

@@ -321,6 +321,8 @@ def named_figures(bad) -> dict[str, list[go.Figure]]:
         "measured": [f.measured(costs(bad))],
         "mode_mass": [f.mode_mass(dict.fromkeys(bad, 0.2), {k: dict.fromkeys(bad, 0.2 + k / 9) for k in (0, 1)})],
         "next_words": [f.next_words(bad, np.full((2, 5, 5), 0.2), bad)],
+        "accepted_drafts": [f.accepted_drafts({name: (np.eye(4), np.eye(4) / 2) for name in bad})],
+        "drafted_text": [f.drafted_text(bad, [True] * len(bad))],
         "kept_and_lost": [
             f.kept_and_lost({name: [(name, 4, 0.1), (name, 40, [0.2, 0.3])] for name in bad}, y_title=bad[0])
         ],

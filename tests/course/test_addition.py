@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import kdviz as kd
@@ -65,3 +66,25 @@ def test_a_small_model_learns_to_write_traces_that_can_be_checked():
     said = run.student.predict(task["train"]["text"][:])
     table = addition.accuracy(said.text, said.completion)
     assert table.steps.min() > 0.5, "chance is one in twenty"
+
+
+def test_a_right_trace_needs_no_correction_and_a_wrong_one_is_taken_for_granted():
+    for one in addition.sums(200, 9):
+        assert addition.corrected(one.prompt, one.trace()) == one.trace()
+    for written, said in (
+        ("7+6+0=3,0 5+8+1=4,1 4+0+1=5,0 > 543", "7+6+0=3,1 5+8+0=4,1 4+0+1=5,0 > 543"),  # a wrong carry out
+        ("7+6+0=9,1 5+8+1=4,1 4+0+1=5,0 > 543 ", "7+6+0=3,1 5+8+1=4,1 4+0+1=5,0 > 549 "),  # a wrong digit
+        ("9+6+0=3", "7+6+0=5"),  # a wrong copy
+        ("what?", "7+6+0"),
+    ):
+        assert addition.corrected("457+086=", written) == said
+
+
+def test_a_correction_looks_at_what_stands_before_alone():
+    draws = np.random.default_rng(0)
+    for one in addition.sums(60, 3):
+        written = "".join(draws.choice(list(addition.SYMBOLS), 40))
+        said, place = addition.corrected(one.prompt, written), int(draws.integers(40))
+        later = written[:place] + "".join(draws.choice(list(addition.SYMBOLS), 40 - place))
+        assert addition.corrected(one.prompt, later)[: place + 1] == said[: place + 1]
+        assert len(said) == 40

@@ -126,7 +126,7 @@ def test_a_lesson_says_the_minutes_that_it_takes(path):
     """Counted by words, lines and exercises; `python -m docs.lessons.minutes --write` puts them into the header."""
     notebook = nbformat.read(path, as_version=4)
     assert f"**Time** {minutes.header(notebook)} · **Machine** " in "\n".join(cell.source for cell in notebook.cells)
-    assert max(minutes.minutes(notebook)) <= minutes.LIMIT
+    assert max(minutes.sittings(notebook)) <= minutes.LIMIT
 
 
 def test_minutes_are_counted():
@@ -137,7 +137,9 @@ def test_minutes_are_counted():
     stub = nbformat.v4.new_code_cell("def f():\n    ...", metadata={"tags": ["exercise"]})
     book = nbformat.v4.new_notebook(cells=[words, code, exercise, stub])
     assert minutes.sections(book) == pytest.approx({"Start": 0, "1 · One": 401 / 200 + 2 / 4 + 6 / 200})
-    assert minutes.minutes(book) == (3, 7)
+    assert minutes.minutes(book) == (3, 7) and minutes.sittings(book) == [3, 7]
+    book.cells.insert(1, nbformat.v4.new_markdown_cell(f"{minutes.BREAK} More follows."))
+    assert minutes.sittings(book) == [2, 1, 7] and "in two sittings" in minutes.header(book)
 
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}

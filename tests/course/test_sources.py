@@ -102,6 +102,19 @@ def test_brackets_close_what_they_opened(kinds, depth):
     assert 0 < right.sum() < len(ids)
 
 
+@every_source
+def test_what_is_accepted_of_a_draft_is_the_mass_that_both_share(source, length):
+    """Over all prefixes, each with the source's own probability."""
+    student, machine = random_table(source)
+    total = 0.0
+    for place in range(length):
+        ids = source.strings(place) if place else torch.zeros(1, 1, dtype=torch.long)
+        shared = torch.minimum(source.log_probs(ids)[:, -1].exp(), student(ids)[:, -1].softmax(-1)).sum(-1)
+        total += (source.log_prob(ids).exp() * shared).sum().item()
+    assert source.accepted(machine, length) == pytest.approx(total / length, abs=1e-9)
+    assert source.accepted(source, length) == pytest.approx(1)
+
+
 def test_a_slip_is_forgiven():
     source = brackets(2, 3)
     names = {name: number for number, name in enumerate(source.symbols)}

@@ -1,4 +1,4 @@
-"""Exercises of lessons 18 and 19: divergences between language models, and what to store of a teacher."""
+"""Exercises of lessons 18 to 20: divergences between language models, what to store of a teacher, drafts, traces."""
 
 from __future__ import annotations
 
@@ -222,4 +222,138 @@ def sorted_gap(p, q):
         "these are differences of logarithms; compare the probabilities.": (
             (p_down[..., :size].log() - q_down[..., :size].log()).abs().sum(-1)
         ),
+    }
+
+
+def _drafted(draw: Draw) -> tuple:
+    return (*_pair(draw, 7, 6), draw.classes(7, 6))
+
+
+@exercise(_drafted)
+def accept_rate(p, q, drafted):
+    """A word that the draft likes too much is accepted less often; one that it likes too little, always."""
+
+    def of(x):
+        return x.gather(-1, drafted[:, None]).squeeze(-1)
+
+    p_x, q_x = of(p), of(q)
+    return (p_x / q_x).clamp(max=1), {
+        "p and q have changed places: the large model's probability stands above the draft's.": (q_x / p_x).clamp(
+            max=1
+        ),
+        "a probability is at most 1: take min(1, p/q).": p_x / q_x,
+        "this is the smaller of the two probabilities, which is how often the word is drafted *and* accepted.": (
+            torch.minimum(p_x, q_x)
+        ),
+        "this is Σ min(p, q), the rate over all words that may be drafted; asked is that of the word drafted.": (
+            torch.minimum(p, q).sum(-1)
+        ),
+        "this is the large model's probability; a draft drew the word, and that counts: divide by q.": p_x,
+        "you say yes or no; asked is the probability.": [(p_x >= q_x).float(), (p_x > q_x).float()],
+        "this is how often the word is refused; asked is how often it is accepted.": 1 - (p_x / q_x).clamp(max=1),
+        "the ratio is right, the wrong side of 1 is cut off: use the smaller of 1 and p/q.": (p_x / q_x).clamp(min=1),
+        "these are the rates of all words of the vocabulary; gather that of the word drafted.": (p / q).clamp(max=1),
+        "this takes the likeliest word of the draft, not the one that was drafted.": (
+            (p / q).clamp(max=1).gather(-1, q.argmax(-1, keepdim=True)).squeeze(-1)
+        ),
+        "p / (p + q) is another rule: with it the text is no longer the large model's.": p_x / (p_x + q_x),
+        "asked is one rate a position; do not take the mean.": (p_x / q_x).clamp(max=1).mean(),
+    }
+
+
+@exercise(lambda draw: _pair(draw, 6, 7))
+def drawn_again(p, q):
+    """What the draft already gives enough of is never drawn again: the two ways together give p."""
+    short = (p - q).clamp(min=0)
+
+    def normal(x):
+        return x / x.sum(-1, keepdim=True)
+
+    return normal(short), {
+        "divide by the sum: probabilities must sum to 1.": short,
+        "turned round: what the draft gives too *little* of is drawn again, max(p - q, 0).": (
+            normal((q - p).clamp(min=0))
+        ),
+        "what is negative must become 0, not change its sign.": [normal((p - q).abs()), (p - q).abs()],
+        "drawn from p itself, words that the draft likes come too often: they had their chance already.": p,
+        "a softmax gives every word something; cut off below 0, then divide by the sum.": [
+            (p - q).softmax(-1),
+            short.softmax(-1),
+        ],
+        "nothing is cut off: a probability cannot be negative.": [p - q, (p - q) / short.sum(-1, keepdim=True)],
+        "the sum runs over the batch; it runs over the vocabulary, the last axis.": short / short.sum(0),
+        "this is the part that both have, min(p, q): what is *missing* must be drawn.": [
+            normal(torch.minimum(p, q)),
+            torch.minimum(p, q),
+        ],
+        "p without the draft's likeliest word is not what is missing: subtract all of q.": normal(
+            p.scatter(-1, q.argmax(-1, keepdim=True), 0)
+        ),
+        "you divided by the sum of all, not of each row.": short / short.sum(),
+        "the ratio p/q is what accepts; what is missing is a difference.": [normal(p / q), normal((p / q - 1).relu())],
+    }
+
+
+@exercise(lambda draw: (draw.uniform(8, 5, low=0.2, high=0.9),))
+def words_a_call(rates):
+    """Each place is reached only if all before it were accepted, and one word is always the large model's own."""
+    reached = rates.cumprod(-1)
+    count, mean = rates.shape[-1], rates.mean(-1)
+    return 1 + reached.sum(-1), {
+        "the large model's own word is missing: every call brings one.": reached.sum(-1),
+        "these are sums of the rates; a place counts only if all before it were accepted: multiply.": [
+            rates.sum(-1),
+            1 + rates.sum(-1),
+        ],
+        "this is the probability that all are accepted; sum it over the places.": [reached[:, -1], 1 + reached[:, -1]],
+        "this is as if every call accepted the whole draft or nothing.": [
+            count * reached[:, -1],
+            1 + count * reached[:, -1],
+        ],
+        "this takes the mean rate at every place; here each place has its own.": (
+            (1 - mean ** (count + 1)) / (1 - mean)
+        ),
+        "this multiplies along the batch; multiply along the places, the last axis.": 1 + rates.cumprod(0).sum(-1),
+        "the product runs from the end of the draft; it begins at the first place.": (
+            1 + rates.flip(-1).cumprod(-1).sum(-1)
+        ),
+        "the first place is left out: it, too, is accepted only by its rate.": [
+            1 + rates[:, 1:].cumprod(-1).sum(-1),
+            2 + reached[:, 1:].sum(-1),
+        ],
+        "the last place is left out.": 1 + reached[:, :-1].sum(-1),
+        "these are the chances to be refused; multiply the rates themselves.": 1 + (1 - rates).cumprod(-1).sum(-1),
+        "this is the mean over the places; take the sum.": [reached.mean(-1), 1 + reached.mean(-1)],
+        "asked is one number a row; do not take the mean over the rows.": (1 + reached.sum(-1)).mean(),
+        "these are the chances to reach each place; sum them.": [reached, 1 + reached],
+    }
+
+
+def _rows_of_text(draw: Draw) -> tuple:
+    asked = torch.tensor([draw.integer(2, 4) for _ in range(5)])
+    return asked, asked + torch.tensor([draw.integer(2, 5) for _ in range(5)]), 11
+
+
+@exercise(_rows_of_text)
+def counted_places(asked, ends, n):
+    """The last symbol of the prompt already counts: it is there that the first symbol of the answer is predicted."""
+    place, a, e = torch.arange(n), asked[:, None], ends[:, None]
+    right = (place >= a - 1) & (place < e - 1)
+    return right, {
+        "a place predicts the *next* symbol: this is late by one, and the answer's first symbol is never learned.": (
+            (place >= a) & (place < e)
+        ),
+        "the prompt's last place is missing: it predicts the first symbol of the answer.": (place >= a)
+        & (place < e - 1),
+        "the last place predicts what stands behind the end: padding.": (place >= a - 1) & (place < e),
+        "this is early by one: the prompt's own last symbol is learned.": (place >= a - 2) & (place < e - 2),
+        "the prompt counts, too: the student would learn to write questions.": [place < e - 1, place < e],
+        "the padding counts, too.": [place >= a - 1, place >= a],
+        "turned round: True is for what counts.": ~right,
+        "this is the prompt; the completion counts.": [place < a, place < a - 1],
+        "all rows are cut where the first one is: prompts differ in length.": (
+            ((place >= a[0] - 1) & (place < e[0] - 1)).expand(len(asked), n)
+        ),
+        "everything counts.": torch.ones_like(right),
+        "one symbol of the prompt too much.": (place >= a - 2) & (place < e - 1),
     }

@@ -1,7 +1,13 @@
 from .attention_layers import layer_attention as layer_attention, probe_accuracy as probe_accuracy
 from .costs import tradeoff as tradeoff
 from .factors import factor_shapes as factor_shapes
-from .language import kept_and_lost as kept_and_lost, mode_mass as mode_mass, next_words as next_words
+from .language import (
+    accepted_drafts as accepted_drafts,
+    drafted_text as drafted_text,
+    kept_and_lost as kept_and_lost,
+    mode_mass as mode_mass,
+    next_words as next_words,
+)
 from .logits import growing_teacher as growing_teacher, logit_path as logit_path, soft_targets as soft_targets
 from .matches import brought_nearer as brought_nearer
 from .picks import picked_copies as picked_copies, picked_share as picked_share

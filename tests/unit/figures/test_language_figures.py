@@ -55,6 +55,34 @@ def test_what_is_kept_and_lost_with_the_range_over_seeds():
     assert "top-k is lowest, 0.1000, with k = 4 at 24" in figure.layout.meta["alt"].replace("\xa0", " ")
 
 
+def test_drafts_are_counted_beside_what_is_expected():
+    nan = np.nan
+    accepted = np.array([[1, 1], [0, nan], [1, 0], [1, 1]], float)
+    expected = np.array([[0.6, 0.5], [0.8, nan], [0.6, 0.5], [0.8, 0.7]])
+    figure = kd.figures.accepted_drafts({"reverse": (accepted, expected)})
+    wanted, counted = figure.data
+    np.testing.assert_allclose(wanted.y, [0.7, 1.7 / 3], rtol=1e-3)
+    np.testing.assert_allclose(counted.y, [0.75, 2 / 3], rtol=1e-3)
+    assert list(counted.x) == [1, 2] and counted.mode == "markers" and counted.marker.color == wanted.line.color
+    half = 3.182 * np.std([1, 0, 1, 1], ddof=1) / 2
+    np.testing.assert_allclose(counted.error_y.array[0], half, rtol=1e-3)
+    assert "reverse 0.750 counted and 0.700 expected" in figure.layout.meta["alt"].replace("\xa0", " ")
+
+
+def test_a_text_shows_who_wrote_each_word():
+    figure = kd.figures.drafted_text(["a", "<b>", "c", "d"], [True, False, True, True], per_line=3)
+    shown = figure.data[0]
+    np.testing.assert_allclose(shown.z, [[1, 0, 1], [1, np.nan, np.nan]])
+    assert [list(row) for row in shown.text] == [["a", "&lt;b&gt;", "c"], ["d", "", ""]]
+    assert list(shown.customdata[0]) == ["the draft", "the large model", "the draft"]
+    assert "4 words, 3 of them drafted and accepted. The large model wrote: <b>." in figure.layout.meta["alt"]
+    long = kd.figures.drafted_text(["a"] * 100, [True] * 100)
+    assert long.data[0].z.shape == (8, 12) and "first 96 of 100 tokens" in long.layout.title.subtitle.text
+
+
+ONE = np.array([[1.0], [0.0]])
+
+
 @pytest.mark.parametrize(
     ("draw", "words"),
     [
@@ -63,6 +91,10 @@ def test_what_is_kept_and_lost_with_the_range_over_seeds():
         (lambda: kd.figures.next_words("ab", np.ones((2, 1)), "xy"), "2 words read, 2 known and 1 names"),
         (lambda: kd.figures.next_words("a", np.ones((1, 2)), "xy"), "sums to 2.000"),
         (lambda: kd.figures.kept_and_lost({"a": [("k", 0, 1.0)]}, y_title="KL"), "must be above 0, got 0"),
+        (lambda: kd.figures.accepted_drafts({"a": (ONE, ONE[0])}), r"accepted \(2, 1\) and expected \(1,\)"),
+        (lambda: kd.figures.accepted_drafts({"a": (ONE, ONE * np.nan)}), "NaN at different places"),
+        (lambda: kd.figures.accepted_drafts({"a": (ONE[:1], ONE[:1])}), r"\[1\] calls reached the places"),
+        (lambda: kd.figures.drafted_text(["a"], [True, False]), "1 words and 2 marks"),
     ],
 )
 def test_what_does_not_fit_is_named(draw, words):
