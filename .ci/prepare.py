@@ -300,6 +300,7 @@ def lock() -> None:
         *extras["docs"],
         *extras["export"],
         *extras["page"],
+        *extras["class"],
         *extras["dev"],
     ]
     command = [

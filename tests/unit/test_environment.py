@@ -299,15 +299,17 @@ def imported(*folders: str) -> dict[str, set[str]]:
 
 def test_every_imported_package_is_declared():
     """None comes only because another package happens to bring it, and the library needs the core alone."""
-    core, lab, docs, export, page, dev = (
+    every = ("lab", "docs", "export", "page", "class", "dev")
+    core, lab, docs, export, page, classroom, dev = (
         set(asked_for(*extras)) | {"kdviz"}
-        for extras in ((), ("lab",), ("lab", "docs"), ("export",), ("page",), ("lab", "docs", "export", "page", "dev"))
+        for extras in ((), ("lab",), ("lab", "docs"), ("export",), ("page",), ("lab", "class"), every)
     )
     wrong = {}
     for source, names in imported("kdviz", "docs", "data", "tests").items():
         if source.startswith("kdviz"):
             allowed = lab if source.startswith(ROOMS_OF_LAB) else export if source in ROOMS_OF_EXPORT else core
             allowed = page if source.startswith("kdviz/page/") else allowed
+            allowed = classroom if source.startswith("kdviz/course/classroom/") else allowed
         else:
             allowed = docs if source.startswith("docs") else dev
         if names - allowed:
