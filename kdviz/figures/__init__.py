@@ -21,7 +21,9 @@ __all__ = sorted([*_own, *_course.__all__])
 
 
 def __getattr__(name: str):
-    return getattr(_course, name) if name in _course.__all__ else _find(name)
+    if name not in __all__:
+        raise AttributeError(f"{__name__} has no name {name!r}; it offers {', '.join(__all__)}")
+    return _find(name) if name in _own else getattr(_course, name)
 
 
 def __dir__() -> list[str]:
