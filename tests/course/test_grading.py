@@ -153,6 +153,17 @@ def test_an_answer_earns_what_it_deserves(grade, kind):
     assert grade("kd-loss", KD).points == 4, "the next student is graded as if nothing had been"
 
 
+def test_what_an_answer_may_use_it_may_also_name_in_full(grade):
+    """Lesson 15 imports kdviz alone: the way to the losses is open, that to the references is not."""
+    lines = "    soft = kd.losses.logits.soft_kl\n    old, new = soft(a, b, 1.0), soft(c, d, 1.0)\n"
+    right = f"def mate_loss(a, b, c, d, y):\n{lines}    return (F.cross_entropy(a, y) + old + new) / 3\n"
+    found = grade("mate-loss", right)
+    assert found.points == found.most, found.report()
+    for closed in ("kd.check.exercises", "kd.losses.contextual"):
+        found = grade("mate-loss", right.replace("kd.losses.logits.soft_kl", closed))
+        assert found.points == 0 and "is left out when an answer is graded" in found.message
+
+
 def test_shape_is_a_part_of_its_own(grade):
     right = "def wr_cosine(hidden):\n    unit = F.normalize(hidden, dim=-1)\n    return unit @ unit.T\n"
     assert {part: most for part, (_, most) in grade("wr-cosine", right).parts.items()} == {

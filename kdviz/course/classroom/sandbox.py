@@ -34,12 +34,17 @@ CLOSED += ("resource.", "signal.", "webbrowser.", "urllib.", "http.", "ftplib.",
 
 
 class LeftOut:
-    """In the place of a module of kdviz that an answer may not use."""
+    """In the place of a module of kdviz that an answer may not use; the way to those that it may use stays open."""
 
-    def __init__(self, name: str):
-        self._name = name
+    def __init__(self, name: str, needs: list[str]):
+        self._name, self._needs = name, {need: importlib.import_module(need) for need in needs}
 
     def __getattr__(self, attribute: str):
+        full = f"{self._name}.{attribute}"
+        if full in self._needs:
+            return self._needs[full]
+        if any(need.startswith(full + ".") for need in self._needs):
+            return LeftOut(full, list(self._needs))
         raise AttributeError(f"{self._name} is left out when an answer is graded: write it in torch")
 
 
@@ -138,7 +143,7 @@ def names_of(source: str, needs: list[str]) -> dict:
                 if full.partition(".")[0] != "kdviz":
                     exec(ast.unparse(type(node)(**{**vars(node), "names": [alias]})), names)
                 else:
-                    names[bound] = importlib.import_module(full) if full in needs else LeftOut(full)
+                    names[bound] = importlib.import_module(full) if full in needs else LeftOut(full, needs)
     return names
 
 
