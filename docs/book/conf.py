@@ -6,6 +6,7 @@ import posixpath
 import re
 import textwrap
 import tomllib
+from pathlib import Path
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
@@ -160,6 +161,14 @@ def missing(app):
             yield f"notebooks/{path.stem}", {"title": path.stem}, "missing.html"
 
 
+def stale(app, env, added, changed, removed) -> list[str]:
+    """Documents that name a lesson which is new in the book or has left it: links are settled when a text is read."""
+    turned = set(getattr(env, "lessons_before", ())) ^ set(app.config.lessons)
+    env.lessons_before = app.config.lessons
+    known = env.found_docs & env.all_docs.keys()
+    return [one for one in known if any(name in Path(env.doc2path(one)).read_text("utf-8") for name in turned)]
+
+
 def setup(app) -> None:
     app.add_config_value("lessons", [], "html")  # that are in the book; all pages list them
     app.add_config_value("has_page", False, "html")  # whether the page with the models stands in the folder `page`
@@ -168,3 +177,4 @@ def setup(app) -> None:
     app.connect("autodoc-process-docstring", docstring)
     app.connect("html-page-context", context)
     app.connect("html-collect-pages", missing)
+    app.connect("env-get-outdated", stale)
