@@ -62,6 +62,13 @@ class Explorer(widgets.VBox):
         """The figure for the controls' present values; ValueError when they make no sense. May set controls itself."""
         raise TypeError(f"{type(self).__name__} does not say what to draw")
 
+    def clicked(self, panel: int, word: int) -> None:
+        """A reader clicked a word of the axes of a panel, or a cell in its row; most explorers have no use for it."""
+
+    def still(self) -> go.Figure:
+        """The figure that stands where widgets cannot run, such as in a saved notebook or a book."""
+        return self.figure
+
     def _changed(self, _change=None) -> None:
         if self._drawing:  # a control set by `draw`, not by a reader
             return
@@ -87,8 +94,10 @@ class Explorer(widgets.VBox):
             self._picture.outputs = ({"output_type": "display_data", "data": bundle, "metadata": {}},)
 
     def _answered(self, _picture, content: dict, _buffers) -> None:
-        """The page says that it has no plotly to lend."""
-        if content == {"plotly": "missing"}:
+        """The page says that it has no plotly to lend, or which word of which panel was clicked."""
+        if "word" in content:
+            self.clicked(content["panel"], content["word"])
+        elif content == {"plotly": "missing"}:
             self._picture = widgets.Output(layout=self._picture.layout)
             self._show(mimebundle(self.figure))
             self.children = (*self.children[:-1], self._picture)
@@ -96,5 +105,6 @@ class Explorer(widgets.VBox):
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is not None and self.figure is not None:
-            bundle |= mimebundle(self.figure) | Still().to_mimebundle(self.figure.to_dict())
+            figure = self.still()
+            bundle |= mimebundle(figure) | Still().to_mimebundle(figure.to_dict())
         return bundle

@@ -2,11 +2,29 @@
 // Each output of a cell is drawn three times by JupyterLab's plotly extension (once for the stored image); this is
 // drawn once.
 
+const LABELS = 110;      // pixels beside a map in which its words stand
+
 // JupyterLab takes the arrows of a menu for itself and leaves the cell. Stopped on their way to the lab, they still do
 // in the menu what they do everywhere.
 function keepArrows(event) {
   const menu = event.target.closest && event.target.closest(".jupyter-widgets select");
   if (menu && /^(Arrow|Home|End|Page)/.test(event.key)) event.stopPropagation();
+}
+
+// The word that a click points to: that of a label, of a bar's column, of a cell's row. Panels are counted from 0.
+function wordAt(node, event) {
+  const box = node.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
+  if (node._fullLayout.dragmode !== false || event.target.closest(".modebar")) return null;
+  for (const { xaxis, yaxis } of Object.values(node._fullLayout._plots)) {
+    const across = x - xaxis._offset, down = y - yaxis._offset, words = yaxis.tickmode === "array";
+    const over = across >= 0 && across < xaxis._length, beside = down >= 0 && down < yaxis._length;
+    const row = words && beside && (over || yaxis.showticklabels && across < 0 && across > -LABELS);
+    const column = over && (words ? down >= yaxis._length && down < yaxis._length + LABELS : beside);
+    if (!row && !column) continue;
+    const word = Math.round(row ? yaxis.p2d(down) : xaxis.p2d(across));
+    return { panel: (parseInt(xaxis._id.slice(1)) || 1) - 1, word };
+  }
+  return null;
 }
 
 async function render({ model, el }) {
@@ -18,6 +36,10 @@ async function render({ model, el }) {
   const node = document.createElement("div");
   node.style.minWidth = "640px";      // in a narrow window it is scrolled, not squeezed
   el.append(node);
+  node.addEventListener("click", event => {
+    const found = wordAt(node, event);
+    if (found) model.send(found);
+  });
   let drawing = Promise.resolve();
   const draw = () => {
     drawing = drawing.then(async () => {

@@ -20,6 +20,8 @@ _BYTES_PER_NUMBER = 6  # float32 in base64 is 5.33; the slashes in it are escape
 _BYTES_PER_MATRIX = 140  # what surrounds the numbers in a frame
 _BYTES_OF_REST = 12_000  # template, axes, controls
 _MOST_WRITTEN = 36  # cells of a heatmap in which the number stands
+_WIDE = 830  # pixels that a lab of 1,280, with its list of files, leaves a figure
+_BARS, _UNDER_BARS = 72, 8  # pixels of the bars above a map, and between the two
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def figure(
     chosen: int = 0,
     menu_name: str = "view",
     play: bool = False,
+    bars: tuple[int, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> go.Figure:
     """Draw the views.
@@ -88,6 +91,7 @@ def figure(
     steps      : the slider's labels, none for no slider   start : the step on screen at first
     chosen     : the view on screen at first   menu_name : what the menu chooses, for a screen reader
     play       : a button that runs through the steps
+    bars       : per panel the row that is framed, and stands above its map as bars, each over its column
     """
     traces, moving, moved, axes = [], [], [[] for _ in steps], {}
     for v, view in enumerate(views):
@@ -97,10 +101,13 @@ def figure(
                 moving.append(len(traces))
                 for data, z in zip(moved, array, strict=True):
                     data.append({"type": "heatmap", "z": z})
-            trace = _trace(view, panel, array[start if len(array) > 1 else 0], joint, item)
+            written = 0 if bars else _MOST_WRITTEN
+            trace = _trace(view, panel, array[start if len(array) > 1 else 0], joint, item, written)
             trace |= {"xaxis": parts.numbered("x", p), "yaxis": parts.numbered("y", p), "visible": v == chosen}
             traces.append(trace | {"coloraxis": _colour_axis(axes, views, view, p, panel.role == "difference")})
     layout, plot = _layout(panels, labels, axis_names)
+    if bars:
+        traces += _bars(layout, plot, views[chosen], panels, bars)
     layout |= {parts.numbered("coloraxis", place): axis for place, axis in enumerate(axes.values())}
     if len(views) > 1:
         names, titles = [view.label for view in views], [view.title for view in views]
@@ -131,36 +138,66 @@ def _colour_axis(axes: dict, views: list[View], view: View, place: int, signed: 
     return parts.numbered("coloraxis", list(axes).index(key))
 
 
-def _trace(view: View, panel: Panel, z: np.ndarray, joint: str, item: str) -> dict:
+def _trace(view: View, panel: Panel, z: np.ndarray, joint: str, item: str, most_written: int) -> dict:
     sign = "+" if panel.role == "difference" else ""
     # isolates around the words: a right-to-left word keeps its place in the line
     names = f"{item}\u2068%{{y}}\u2069 {joint} {item}\u2068%{{x}}\u2069"
     hover = f"{names}<br>{view.value} %{{z:{sign}.3f}}<br>{theme.text(panel.name)}<extra></extra>"
     trace = {"type": "heatmap", "z": z, "hoverongaps": False, "hovertemplate": hover}
-    if z.size <= _MOST_WRITTEN:
+    if z.size <= most_written:
         trace |= {"texttemplate": f"%{{z:{sign}.2f}}", "textfont": {"size": theme.TICK_SIZE}}
     return trace
+
+
+def _bars(layout: dict, plot: dict, view: View, panels: list[Panel], rows: tuple[int, ...]) -> list[dict]:
+    """The bars above the maps: their traces; the layout makes room for them, with frames around the rows."""
+    side, traces, layout["shapes"] = plot["plot"], [], []
+    plot["plot"] += _BARS + _UNDER_BARS
+    for p, (panel, array, row) in enumerate(zip(panels, view.arrays, rows, strict=True)):
+        x, y, signed = parts.numbered("x", p), parts.numbered("y", len(panels) + p), panel.role == "difference"
+        layout[parts.numbered("yaxis", p)]["domain"] = [0, side / plot["plot"]]
+        axis = {"domain": [1 - _BARS / plot["plot"], 1], "anchor": x, "nticks": 3, "zeroline": True}
+        axis["range"] = [-(view.reach or 1), view.reach or 1] if signed else view.bounds
+        layout[parts.numbered("yaxis", len(panels) + p)] = axis | {"showticklabels": p == 0 and not signed}
+        values = np.where(np.arange(len(array[0])) == row, np.nan, array[0][row])  # with itself: nothing to learn
+        shade = theme.colour("quiet" if signed else panel.role)
+        hover = (
+            "\u2068%{x}\u2069<br>%{y:+.3f}<extra></extra>" if signed else "\u2068%{x}\u2069<br>%{y:.3f}<extra></extra>"
+        )
+        trace = {"type": "bar", "y": theme.compact(values), "marker": {"color": shade}, "hovertemplate": hover}
+        traces.append(trace | {"xaxis": x, "yaxis": y, "showlegend": False})
+        frame = {"type": "rect", "xref": f"{x} domain", "x0": 0, "x1": 1, "yref": parts.numbered("y", p)}
+        ground = {"layer": "below", "line": {"width": 0}, "fillcolor": theme.colour("ground"), "y0": 0, "y1": 1}
+        layout["shapes"].append(frame | ground | {"yref": f"{y} domain"})
+        layout["shapes"].append(frame | {"y0": row - 0.5, "y1": row + 0.5, "line": {"color": shade, "width": 2}})
+    return traces
 
 
 def _layout(panels: list[Panel], labels: list[list[str]], axis_names) -> tuple[dict, dict]:
     """Panels side by side, as large as their labels need, and the heights that `theme.finish` asks for."""
     count, most = len(panels), max(map(len, labels))
-    own_rows = any(words != labels[0] for words in labels)
+    sizes = [len(words) if count > 3 else most for words in labels]  # many panels have no width to waste
+    own_rows = [p == 0 or words != labels[p - 1] for p, words in enumerate(labels)]
     longest = max(len(theme.visible(word)) for words in labels for word in words)
     label_space = 7 * min(longest, theme.LONGEST_TOKEN) + 6
     margin = {"l": label_space + 40, "r": 84}
-    needed = margin["l"] + margin["r"] + count * theme.LABEL_STEP * most + (count - 1) * 14
+    apart = [label_space + 16 if own else 14 for own in own_rows[1:]]
+    needed = margin["l"] + margin["r"] + theme.LABEL_STEP * sum(sizes) + sum(apart)
     # what fits into a narrow window shares the width that there is; else the labels stay readable, and one scrolls
-    layout = {"width": max(900, needed) if needed > 676 else None, "margin": margin, "annotations": []}
+    layout = {"width": max(_WIDE, needed) if needed > 676 else None, "margin": margin, "annotations": []}
     layout["plot_bgcolor"] = theme.colour("blank")
     side = max(250 if count > 1 else 360, theme.LABEL_STEP * most)
-    gap = 0.07 if own_rows else 0.025
-    share = (1 - gap * (count - 1)) / count
+    gaps = [0, *(pixels / ((layout["width"] or 640) - margin["l"] - margin["r"]) for pixels in apart)]
+    shares = [(1 - sum(gaps)) * size / sum(sizes) for size in sizes]
     for p, (panel, words) in enumerate(zip(panels, labels, strict=True)):
         ticks = parts.word_axis(words) | {"range": [-0.5, len(words) - 0.5]}
-        left = p * (share + gap)
-        x = {"domain": [left, left + share], "tickangle": -90 if longest > 3 else 0, "title": {"text": axis_names[0]}}
-        y = {"autorange": "reversed", "showticklabels": p == 0 or own_rows}
+        left = sum(shares[:p]) + sum(gaps[: p + 1])
+        x = {
+            "domain": [left, left + shares[p]],
+            "tickangle": -90 if longest > 3 else 0,
+            "title": {"text": axis_names[0]},
+        }
+        y = {"autorange": "reversed", "showticklabels": own_rows[p]}
         y["title"] = {"text": axis_names[1] if p == 0 else ""}
         layout[parts.numbered("xaxis", p)] = ticks | x | {"anchor": parts.numbered("y", p)}
         layout[parts.numbered("yaxis", p)] = ticks | y | {"anchor": parts.numbered("x", p)}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import plotly.graph_objects as go
 
 from kdviz import relations
 from kdviz.figures import heatmaps, inputs, theme
 from kdviz.figures.heatmaps import View
+from kdviz.figures.inputs import Panel
 
 _FEWEST_TOKENS = 24  # rather every second layer than fewer words than this
+ANGLES = "angles at the word"
+QUANTITIES = ("cosine", "distance", "row distribution", ANGLES)  # of `chosen_word`
 
 
 def word_relation(states, *, sentence: int = 0, window: int | None = None, scale: float | None = None) -> go.Figure:
@@ -29,18 +34,9 @@ def word_relation(states, *, sentence: int = 0, window: int | None = None, scale
     """
     models = inputs.one_sentence(states, sentence)
     layers, tokens, notes = _what_fits(models, views=3, window=window)
-    n = len(tokens)
-    inside = np.ones((n, n), bool)
-    if window is not None:
-        inside = relations.window_mask(n, window).numpy() | np.eye(n, dtype=bool)
-    grams = _grams(models, layers)
+    inside, grams = _inside(len(tokens), window), _grams(models, layers)
     cosines = [relations.cosine(gram) for gram in grams]
-    rows = [relations.row_distribution(cosine) for cosine in cosines]
-    views = [
-        _pairs("cosine", "cosine", cosines, inside, scale),
-        _pairs("distance", "distance", [relations.distance(gram) for gram in grams], inside),
-        _pairs("row distribution", "probability", rows, inside & ~np.eye(n, dtype=bool)),
-    ]
+    views = [_pairs(label, grams, inside, scale if label == "cosine" else None) for label in QUANTITIES[:3]]
     alt = (
         f"Heatmaps of the relation between every two of {inputs.spoken(tokens)} for {inputs.named(models)}"
         f"{', and student minus teacher' if len(models) == 2 else ''}, at {len(layers)} layers; "
@@ -65,14 +61,8 @@ def word_angles(states, vertex: int | str, *, sentence: int = 0, window: int | N
     if vertex >= n:
         raise ValueError(f"vertex {vertex} is not among the first {n} tokens that fit into the figure")
     all_fit = n <= heatmaps.most_tokens((len(layers) + 1) * len(inputs.panels_of(models)) * n)
-    grams = [gram[:, :n, :n] for gram in _grams(models, layers)]
-    views = []
-    for j in range(n) if all_fit else [vertex]:
-        arrays = [relations.angle(gram, j, window) for gram in grams]
-        arrays = [np.where(relations.angle_mask(g, j, window), array, np.nan) for g, array in zip(grams, arrays)]
-        word = theme.token_text(tokens[j])
-        title, label = f"Angles at “{word}”: two words seen from a third", f"vertex {j}: {word}"
-        views.append(View(label, title, inputs.beside(arrays), value="cosine of the angle", bounds=(-1.0, 1.0)))
+    grams = _grams(models, layers)
+    views = [_angles(grams, tokens, j, window) for j in (range(n) if all_fit else [vertex])]
     alt = (
         f"Heatmaps of the cosine of the angle that every two of {n} tokens make at the vertex word "
         f"“{theme.visible(tokens[vertex])}”, for {inputs.named(models)}, at {len(layers)} layers; cells without an "
@@ -80,6 +70,55 @@ def word_angles(states, vertex: int | str, *, sentence: int = 0, window: int | N
     )
     look = {"axis_names": ("word k", "word i"), "joint": "∠", "menu_name": "vertex"}
     return _draw(models, layers, tokens, views, alt=alt, notes=notes, chosen=vertex if all_fit else 0, **look)
+
+
+def chosen_word(sentences, step: int, quantity: str, places: list[int], window: int | None = None) -> go.Figure:
+    """Relations of the words at one layer; above each map the row of a chosen word, as bars over its sentence.
+
+    sentences : for each of one or two sentences the States of one model, or of two, teacher first; two sentences leave
+                no room for the difference of the models
+    step      : place among the matched layers; colours mean the same at each   quantity : one of `QUANTITIES`
+    places    : for each sentence the place of its word; of angles it is the vertex
+    """
+    panels, labels, shown, rows, notes = [], [], [], [], ()
+    for number, (states, place) in enumerate(zip(sentences, places, strict=True), start=1):
+        models = inputs.one_sentence(states)
+        tokens, more = inputs.words(models)
+        if place >= len(tokens):
+            raise ValueError(f"word {place} is not among the first {len(tokens)} tokens, which the figure shows")
+        grams = _grams(models, inputs.matched_layers(models))
+        angles = quantity == ANGLES
+        view = (
+            _angles(grams, tokens, place, window) if angles else _pairs(quantity, grams, _inside(len(tokens), window))
+        )
+        beside = inputs.panels_of(models)[: None if len(sentences) == 1 else len(models)]
+        panels += (
+            beside
+            if len(sentences) == 1
+            else [Panel(f"{number}: {p.name.partition(' · ')[0]}", p.role) for p in beside]
+        )
+        labels, rows, notes = labels + [tokens] * len(beside), rows + [place] * len(beside), notes + more
+        shown.append(replace(view, arrays=view.arrays[: len(beside)]))
+    arrays = [array for view in shown for array in view.arrays]
+    reach = None if len(arrays) != 3 else heatmaps.bounds_of([np.abs(arrays[2])], 0.0)[1]
+    bounds = [view.bounds for view in shown]
+    bounds = min(low for low, _ in bounds), max(high for _, high in bounds)
+    chosen = dict.fromkeys(f"“{theme.visible(tokens[place])}”" for tokens, place in zip(labels, rows))
+    named = " and ".join(chosen)
+    title = f"Angles at {named}" if angles else f"{quantity.capitalize()}; as bars: {named}"
+    view = View(
+        quantity,
+        theme.text(f"{title} (click a word)"),
+        [array[[step]] for array in arrays],
+        shown[0].value,
+        bounds,
+        reach,
+    )
+    look = {"axis_names": ("word k", "word i"), "joint": "∠"} if angles else {"bars": tuple(rows)}
+    spoken = " and of ".join(inputs.spoken(tokens) for tokens in labels[:: len(labels) // len(shown)])
+    alt = f"Heatmaps of the {view.value} of {spoken} at one layer, for {inputs.named(models)}; chosen: {named}."
+    figure = heatmaps.figure([view], panels, labels, alt=alt, notes=tuple(dict.fromkeys(notes)), **look)
+    return figure.update_layout(dragmode=False).update_xaxes(fixedrange=True).update_yaxes(fixedrange=True)
 
 
 def _draw(models, layers, tokens, views: list[View], **look) -> go.Figure:
@@ -109,9 +148,28 @@ def _grams(models, layers) -> list[np.ndarray]:
     return [relations.word_gram(hidden).numpy() for hidden in states]
 
 
-def _pairs(label: str, value: str, arrays, shown, reach: float | None = None) -> View:
+def _inside(n: int, window: int | None) -> np.ndarray:
+    """The pairs of words that are not blank: (n, n) bool."""
+    return np.ones((n, n), bool) if window is None else relations.window_mask(n, window).numpy() | np.eye(n, dtype=bool)
+
+
+def _angles(grams, tokens, vertex: int, window: int | None) -> View:
+    """A view of the angles at a word."""
+    grams, word = [gram[:, : len(tokens), : len(tokens)] for gram in grams], theme.token_text(tokens[vertex])
+    arrays = [relations.angle(gram, vertex, window) for gram in grams]
+    arrays = [np.where(relations.angle_mask(g, vertex, window), array, np.nan) for g, array in zip(grams, arrays)]
+    title, label = f"Angles at “{word}”: two words seen from a third", f"vertex {vertex}: {word}"
+    return View(label, title, inputs.beside(arrays), value="cosine of the angle", bounds=(-1.0, 1.0))
+
+
+def _pairs(label: str, grams, shown, reach: float | None = None) -> View:
     """A view of relations between pairs of words. shown : (n, n) bool, the pairs that are not blank"""
-    n = len(shown)
+    n, value = len(shown), label
+    if label == "row distribution":
+        value, shown = "probability", shown & ~np.eye(n, dtype=bool)
+        arrays = [relations.row_distribution(relations.cosine(gram)) for gram in grams]
+    else:
+        arrays = [getattr(relations, label)(gram) for gram in grams]
     arrays = [np.where(shown, array[:, :n, :n], np.nan) for array in arrays]
     question = "which words stand close?" if len(arrays) == 1 else "does the student see the same neighbours?"
     bounds = heatmaps.cosine_bounds(arrays) if label == "cosine" else heatmaps.bounds_of(arrays, 0.0)

@@ -7,6 +7,7 @@ import pytest
 
 import kdviz as kd
 from tests.browser.lab import PATIENCE
+from tests.browser.overlaps import overlaps
 from tests.browser.test_saved_figures import READ, WATCH_PAINT
 from tests.unit.figures.made import HOSTILE
 
@@ -72,21 +73,89 @@ def assert_cosines(plot, models, text, layers) -> None:
         np.testing.assert_allclose(found, wanted, atol=2e-3)
 
 
+def wait_cosines(plot, models, text, layers) -> None:
+    """A slider's last value reaches the kernel and comes back."""
+    for _ in range(100):
+        plot.page.wait_for_timeout(100)
+        if np.allclose(shown(plot)[0], cosines(models, text, layers)[0], atol=2e-3):
+            break
+    assert_cosines(plot, models, text, layers)
+
+
+def test_a_clicked_word_stands_as_bars_and_is_the_vertex(lab, page, models, shots):
+    lab.put("words.ipynb", CELLS[:2])
+    lab.run_all(page, "words.ipynb")
+    plot = page.locator(".js-plotly-plot")
+    plot.locator(".bars").first.wait_for(timeout=PATIENCE)
+    for width, height in ((1000, 900), (1280, 720)):
+        page.set_viewport_size({"width": width, "height": height})
+        plot.scroll_into_view_if_needed()
+        page.wait_for_timeout(1000)
+        page.screenshot(path=shots / f"explorer_{width}.png")
+    assert overlaps(plot) == []
+    top = page.locator(".jp-OutputArea-output .jupyter-widgets").first.bounding_box()["y"]
+    assert plot.bounding_box()["y"] + plot.bounding_box()["height"] - top < 600  # below the bars of a lab of 720
+
+    def click(label: str, panel: int = 0) -> None:
+        """Press on the label of a word: left of the first panel, else below a panel."""
+        axis = "ytick" if panel == 0 else f"x{panel + 1}tick"
+        box = plot.locator(f".{axis} text", has_text=label).first.bounding_box()
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.wait_for_function(
+            "([node, word]) => node._fullLayout.title.text.includes(`“${word}”`)", arg=[plot.element_handle(), label]
+        )
+
+    click("thin")
+    heights = plot.evaluate(
+        "node => node._fullData.filter(trace => trace.type === 'bar').map(trace => Array.from(trace.y))"
+    )
+    place = words_of(plot).index("thin")
+    for bars, wanted in zip(heights, cosines(models, SENTENCE, (6, 2)), strict=True):
+        np.testing.assert_allclose(np.delete(bars, place), np.delete(wanted[place], place), atol=2e-3)
+    click("bad", panel=1)
+    page.locator(".jupyter-widgets").get_by_label("View", exact=True).select_option("angles at the word")
+    page.wait_for_function(
+        "node => node._fullLayout.title.text.startsWith('Angles at “bad”')", arg=plot.element_handle()
+    )
+    row = plot.locator(".heatmaplayer").first.bounding_box()
+    page.mouse.click(row["x"] + row["width"] * 0.4, row["y"] + row["height"] * 2.5 / len(words_of(plot)))  # a cell
+    page.wait_for_function(
+        "node => node._fullLayout.title.text.startsWith('Angles at “plot”')", arg=plot.element_handle()
+    )
+    assert np.isnan(shown(plot)[0][2]).all()
+
+    page.locator(".jupyter-widgets").get_by_label("View", exact=True).select_option("cosine")
+    box = page.locator("input[placeholder^='a second sentence']")
+    box.fill("the plot thickens")
+    box.press("Enter")
+    page.wait_for_function("node => node._fullLayout.yaxis4?.ticktext?.includes('thick')", arg=plot.element_handle())
+    for found, text in zip(shown(plot)[::2], (SENTENCE, "the plot thickens"), strict=True):
+        np.testing.assert_allclose(found, cosines(models, text, (6, 2))[0], atol=2e-3)
+    assert "“plot” (" in plot.evaluate("node => node._fullLayout.title.text")  # the same word in both
+    click("the", panel=2)
+    page.wait_for_timeout(500)
+    page.screenshot(path=shots / "explorer_two.png")
+    assert overlaps(plot) == []
+
+
 def test_explorers_and_figures_in_jupyterlab(notebook, models, measured, shots):
     page, plots = notebook, notebook.locator(".js-plotly-plot")
     first, second, plain = plots.nth(0), plots.nth(1), plots.nth(3)
     assert_cosines(first, models, SENTENCE, (6, 2))
     assert all(plots.nth(place).get_attribute("aria-label") for place in range(5))
 
-    # the sliders inside figures: by keyboard in an explorer, by mouse and keyboard in a plain figure
-    for plot in (first, plain):
-        slider = plot.locator("[role=slider][data-control='slider 0']")
-        slider.focus()
-        assert slider.evaluate("node => getComputedStyle(node).outlineStyle") == "solid"
-        page.keyboard.press("Home")
-        page.wait_for_function("node => node._fullLayout.sliders[0].active === 0", arg=plot.element_handle())
-        page.wait_for_timeout(400)
-        assert_cosines(plot, models, SENTENCE, (0, 0))
+    # the layer: by keyboard in an explorer, by mouse and keyboard in a plain figure
+    page.locator(".widget-slider .noUi-handle").first.focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowLeft")
+    wait_cosines(first, models, SENTENCE, (0, 0))
+    slider = plain.locator("[role=slider][data-control='slider 0']")
+    slider.focus()
+    assert slider.evaluate("node => getComputedStyle(node).outlineStyle") == "solid"
+    page.keyboard.press("Home")
+    page.wait_for_function("node => node._fullLayout.sliders[0].active === 0", arg=plain.element_handle())
+    page.wait_for_timeout(400)
+    assert_cosines(plain, models, SENTENCE, (0, 0))
     rail = plain.locator(".slider-rail-touch-rect")
     rail.scroll_into_view_if_needed()
     box = rail.bounding_box()
@@ -107,7 +176,7 @@ def test_explorers_and_figures_in_jupyterlab(notebook, models, measured, shots):
     box.press("Enter")
     page.wait_for_function("node => node._fullLayout.yaxis.ticktext.includes('evening')", arg=first.element_handle())
     page.wait_for_timeout(500)
-    assert_cosines(first, models, "a truly good evening", (6, 2))
+    assert_cosines(first, models, "a truly good evening", (0, 0))
     assert_cosines(second, models, SENTENCE, (6, 2))
     for hostile in ("</script><img src=x onerror=alert(1)>", "<b>bold</b> &amp; $x^2$ " + HOSTILE[5]):
         box.fill(hostile)
@@ -116,13 +185,13 @@ def test_explorers_and_figures_in_jupyterlab(notebook, models, measured, shots):
     assert "bold" in words_of(first) and "&lt;" in words_of(first)
 
     # pickers: a vertex for angles, a word for its layers, by keyboard
-    page.locator(".jupyter-widgets").get_by_label("View", exact=True).first.select_option("angles at a word")
+    page.locator(".jupyter-widgets").get_by_label("View", exact=True).first.select_option("angles at the word")
     page.wait_for_function("node => node._fullLayout.title.text.startsWith('Angles')", arg=first.element_handle())
-    page.locator(".jupyter-widgets").get_by_label("Vertex", exact=True).first.focus()
+    page.locator(".jupyter-widgets").get_by_label("Word", exact=True).first.focus()
     before = first.evaluate("node => node._fullLayout.title.text")
     page.keyboard.press("ArrowDown")
     page.wait_for_function("([node, old]) => node._fullLayout.title.text !== old", arg=[first.element_handle(), before])
-    handle = page.locator(".widget-slider .noUi-handle").first
+    handle = page.locator(".widget-slider .noUi-handle").nth(1)
     handle.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_timeout(800)
@@ -152,7 +221,7 @@ def measure(page, plot, measured) -> None:
         page.wait_for_function("count => window.times.length === count", arg=number + 1, timeout=PATIENCE)
         page.wait_for_timeout(200)
     measured["sentence_p95_ms"] = round(float(np.percentile(page.evaluate("window.times"), 95)), 1)
-    slider = plot.locator("[data-control='slider 0']")
+    slider = page.locator(".widget-slider .noUi-handle").nth(2)
     slider.focus()
     plot.evaluate(WATCH_PAINT)
     for number in range(20):

@@ -101,9 +101,9 @@ def test_the_examples_menu_types_its_sentence(words):
 
 def test_models_alone_and_side_by_side(words):
     assert words.models.options == ("big | student", "big", "student")
-    assert len(words.figure.data) == 9
+    assert len(words.figure.data) == 6  # three maps and their bars
     words.models.value = "student"
-    assert len(words.figure.data) == 3
+    assert len(words.figure.data) == 2
     assert "student" in words.figure.layout.annotations[0].text
 
 
@@ -113,25 +113,69 @@ def test_models_of_one_name_can_be_told_apart(models):
 
 
 def test_angles_at_the_chosen_vertex_within_the_window(words):
-    assert words.vertex.disabled
-    words.view.value = "angles at a word"
-    assert not words.vertex.disabled
-    words.vertex.value = 2
+    words.view.value = "angles at the word"
+    words.words[0].value = 2
     assert "acting" in words.figure.layout.title.text
     words.reach.value = 2
-    first_visible = next(trace for trace in words.figure.data if trace.visible in (None, True))
-    blank = np.isnan(np.asarray(first_visible.z))
+    blank = np.isnan(np.asarray(words.figure.data[0].z))
     assert not blank[1, 3]
     assert blank[1, 5]
 
 
-def test_the_vertex_picker_follows_the_sentence(words):
-    words.view.value = "angles at a word"
-    words.vertex.value = 6
+def test_the_word_picker_follows_the_sentence(words):
+    words.view.value = "angles at the word"
+    words.words[0].value = 6
     words.sentence.value = "short one"
-    assert [label for label, _ in words.vertex.options] == ["0: [CLS]", "1: short", "2: one", "3: [SEP]"]
-    assert words.vertex.value in range(4)
+    assert [label for label, _ in words.words[0].options] == ["0: [CLS]", "1: short", "2: one", "3: [SEP]"]
+    assert words.words[0].value in range(4)
     assert words.message.value == ""
+
+
+def test_the_layer_stays_when_a_word_is_chosen_and_colours_mean_the_same_at_each(words, models):
+    assert [label for label, _ in words.layer.options] == ["0", "3↔1", "6↔2"]
+    scales = [axis.cmax for axis in (words.figure.layout.coloraxis, words.figure.layout.coloraxis2)]
+    words.layer.value = 1
+    words._picture._handle_custom_msg({"panel": 1, "word": 2}, [])
+    states = kd.encode(models, "the acting is not bad")
+    cosines = [kd.relations.cosine(kd.relations.word_gram(s.hidden[0, k])).numpy() for s, k in zip(states, (3, 1))]
+    maps, bars = words.figure.data[:3], words.figure.data[3:]
+    for shown_map, bar, wanted in zip(maps, bars, [*cosines, cosines[1] - cosines[0]], strict=True):
+        np.testing.assert_allclose(shown_map.z, wanted, atol=2e-3)
+        np.testing.assert_allclose(np.delete(bar.y, 2), np.delete(wanted[2], 2), atol=2e-3)
+    assert scales == [axis.cmax for axis in (words.figure.layout.coloraxis, words.figure.layout.coloraxis2)]
+
+
+def test_a_second_sentence_stands_beside_and_shows_the_same_word(words, models):
+    assert words.words[1].layout.display == "none"
+    words.second.value = "a bad and truly awful evening"
+    words.words[0].value = 5  # "bad"
+    assert words.words[1].value == 2
+    assert words.words[1].layout.display is None
+    assert [axis.text for axis in words.figure.layout.annotations[:4]] == [
+        f"<b>{name}</b>" for name in ("1: teacher", "1: student", "2: teacher", "2: student")
+    ]
+    other = kd.encode(models[0], "a bad and truly awful evening").hidden[0, 6]
+    np.testing.assert_allclose(
+        words.figure.data[2].z, kd.relations.cosine(kd.relations.word_gram(other)).numpy(), atol=2e-3
+    )
+    words._picture._handle_custom_msg({"panel": 3, "word": 4}, [])  # a word of the second sentence alone
+    assert (words.words[0].value, words.words[1].value) == (5, 4)
+    assert "“bad” and “truly”" in words.figure.layout.title.text
+    words.second.value = " "
+    assert len(words.figure.data) == 6
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "<b>x</b> &amp; $x$", "שלום מرحبا", "a\x00b\u202ec"])
+def test_a_second_sentence_and_a_chosen_word_are_never_markup(words, text):
+    words.second.value = text
+    for place in range(len(words.words[1].options)):
+        words.words[1].value = place
+        for label in (*words.figure.layout.yaxis3.ticktext, words.figure.layout.title.text):
+            assert "<" not in label.replace("<br>", "")
+
+
+def test_what_a_saved_notebook_shows_moves_through_the_layers_without_a_kernel(words):
+    assert len(words._repr_mimebundle_()[PLOTLY_MIME]["layout"]["sliders"][0]["steps"]) == 3
 
 
 def test_layers_of_one_word_and_paths_of_all(layers, models):
@@ -171,15 +215,18 @@ def test_a_model_runs_only_for_a_new_sentence(words, models, monkeypatch):
     runs = []
     monkeypatch.setattr("kdviz.explore.sentences.encode", lambda *args: runs.append(args) or kd.encode(*args))
     words.reach.value = 3
-    words.view.value = "angles at a word"
+    words.view.value = "angles at the word"
+    words.words[0].value = 2
     assert runs == []
     words.sentence.value = "fresh words"
     assert len(runs) == 1
+    words.second.value = "and others"
+    assert len(runs) == 2
 
 
 def test_every_control_has_a_label(words, layers):
     for explorer in (words, layers):
-        controls = [control for row in explorer.children[:2] for control in row.children]
+        controls = [control for row in explorer.children[:3] for control in row.children]
         assert len(controls) >= 4
         assert all(control.description for control in controls)
 
