@@ -19,6 +19,7 @@ COMMANDS = {
     "distill": ("kdviz.cli.distill", "train a student from a teacher; go on where a killed run stopped"),
     "export": ("kdviz.cli.export", "take a student out: a transformers folder, or ONNX, in int8 if you like"),
     "page": ("kdviz.cli.page", "write a page on which teacher and student run in a visitor's browser"),
+    "app": ("kdviz.cli.app", "open the page on this machine, for a projector: no code, no network"),
     "course make": ("kdviz.cli.course_make", "write lessons for students, nbgrader, the instructor, slides or pdf"),
     "course grades": ("kdviz.cli.course_grades", "write what nbgrader graded as a table for Moodle or Canvas"),
     "cache ls": ("kdviz.cli.cache_ls", "list what teachers left on disk"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import importlib.metadata
 import json
 import shutil
@@ -10,11 +11,13 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from kdviz.disk import file_sha256, whole_folder
 from kdviz.models import onnx
 from kdviz.models.students import build_student
 from kdviz.page import reading, runtime, weights
+from kdviz.paths import PACKAGE, data_dir
 from kdviz.relations import cosine, layer_map, word_gram
 from kdviz.states import encode
 
@@ -30,6 +33,8 @@ EXAMPLES = (
     "i would not call this film good",
     ("the bank of the river", "the bank lent me money"),
 )
+# what a page is made of
+CODE, DATA = ("page/**/*", "models/*.py", "states.py"), ("students/**/*", "teachers/reviews/*")
 PAGE = ("index.html", "style.css", "page.js", "views.js", "relations.js", "tokens.js", "worker.js")
 
 
@@ -99,7 +104,6 @@ def save_default(path, lessons: str | None = None) -> Path:
     from kdviz.data.load import load_task
     from kdviz.models.model import Model
     from kdviz.models.teachers import load_student, load_teacher
-    from kdviz.paths import data_dir
 
     task = load_task("reviews")
     after = load_student(task)
@@ -108,6 +112,31 @@ def save_default(path, lessons: str | None = None) -> Path:
     for model, name in ((before, "before training"), (halfway, "halfway"), (after, "after training")):
         model.name = name
     return save_page([load_teacher("minilm", task), before, halfway, after], path, lessons=lessons)
+
+
+def kept_page(home: Path, models=()) -> Path:
+    """The folder of a page below `home`, written when what it is made of has changed since; a former page goes.
+
+    models : folders that model.save wrote, teacher first; none: the page of the course
+    """
+    from kdviz.models.model import Model
+
+    models = [Path(one) for one in models]
+    places = [(PACKAGE, CODE), (data_dir(), DATA), *((one, ("**/*",)) for one in models)]
+    files = [file for place, patterns in places for one in patterns for file in sorted(place.glob(one))]
+    contents = [file.read_bytes() for file in files if file.is_file() and file.suffix != ".pyc"]
+    folder = home / hashlib.sha256(b"".join(contents)).hexdigest()[:12]
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / "lock"):
+        if not folder.is_dir():
+            print(f"Writing the page into {folder}: once, about a minute ...", flush=True)
+            for former in home.glob("?" * len(folder.name)):
+                shutil.rmtree(former)
+            if models:
+                save_page([Model.load(one) for one in models], folder)
+            else:
+                save_default(folder)
+    return folder
 
 
 def _check(models) -> None:

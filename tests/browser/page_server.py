@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import http.server
 import json
 import os
-import shutil
 import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
 
-from kdviz.page.build import save_default
+from kdviz.cli.app import Quiet
+from kdviz.page.build import kept_page
 from tests.browser.fixtures import BUILD
 
 ROOT = Path(__file__).resolve().parents[2]
-MADE_FROM = ("kdviz/page/**/*", "kdviz/models/*.py", "kdviz/states.py", "data/students/**/*", "data/teachers/reviews/*")
 
 
 def built() -> Path:
-    """``build/page-tested/…``: a second run of the tests finds it, and two processes do not build it twice."""
-    files = sorted(file for pattern in MADE_FROM for file in ROOT.glob(pattern) if file.is_file())
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files if file.suffix != ".pyc")).hexdigest()[:12]
-    home = BUILD / "page-tested"
-    home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / "lock"):
-        if not (home / digest).is_dir():
-            for former in home.glob("?" * 12):
-                shutil.rmtree(former)
-            save_default(home / digest)
-    return home / digest
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+    """``build/page-tested/page/…``: a second run of the tests finds it, and two processes do not build it twice."""
+    return kept_page(BUILD / "page-tested" / "page")
 
 
 @contextmanager

@@ -18,11 +18,11 @@ import pytest
 import kdviz as kd
 from docs.book import build
 from docs.book.conf import _entries, docstring, mathml, views
+from kdviz.cli.app import Quiet
 from kdviz.course import trials
 from kdviz.explore.explorer import mimebundle
 from kdviz.figures.still import Still
 from tests.browser.axe import hindrances
-from tests.browser.page_server import Quiet
 from tests.browser.pages import MOST_BYTES
 from tests.browser.test_saved_figures import PLOT, assert_shows, pair
 from tests.unit.figures.made import HOSTILE

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import psutil
@@ -252,3 +255,23 @@ def test_from_a_disk_it_shows_examples_and_says_how_to_serve_it(page, folder):
     assert page.locator("#teacher rect").count() > 100 and page.locator("#first").get_attribute("readonly") is not None
     page.locator("#example").select_option(index=6)
     assert page.locator("#words label", has_text="bank").count() == 2
+
+
+def test_the_app_serves_it_for_a_projector(page, folder, shots):
+    """What a class looks at stands on one screen, and the page is not written again."""
+    environment = {**os.environ, "KDVIZ_CACHE": str(folder.parents[1])}
+    command = [sys.executable, "-m", "kdviz.cli", "app", "--no-browser"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as app:
+        try:
+            page.goto(app.stdout.readline().split()[0])
+            page.wait_for_selector(ALL)
+            type_in(page, "the acting is not bad")
+            page.screenshot(path=shots / "app.png")
+            assert page.locator("#words label").all_text_contents()[1:-1] == "the acting is not bad".split()
+            for panel in ("#teacher", "#student", "#difference"):
+                cells = page.locator(f"{panel} rect:not(.frame)").evaluate_all(
+                    "cells => cells.map(cell => cell.getBoundingClientRect().bottom)"
+                )
+                assert len(cells) == 7 * 7 and max(cells) < 720
+        finally:
+            app.terminate()
