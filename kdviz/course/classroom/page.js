@@ -7,11 +7,32 @@ function draw(place) {
   if (document.querySelector(".hand-out")) figure.layout.width = Math.min(figure.layout.width || 680, 680);
   Plotly.newPlot(place.querySelector("div"), figure);
 }
+// A slide is made smaller until the window holds it: pictures as a whole, letters down to 60 %. What is left is scrolled.
+function fit(slide) {
+  var content = slide.firstElementChild;
+  slide.classList.remove("wrap");
+  content.style.fontSize = "";
+  slide.querySelectorAll(".figure").forEach(function (place) {
+    var drawing = place.querySelector("div"), plot = drawing._fullLayout;
+    var scale = Math.max(0.6, Math.min(1, place.clientWidth / plot.width, (innerHeight - 110) / plot.height));
+    drawing.style.transform = scale < 1 ? "scale(" + scale + ")" : "";
+    drawing.style.width = plot.width + "px";
+    place.style.height = plot.height * scale + "px";
+  });
+  function tooBig() {
+    return document.documentElement.scrollHeight > innerHeight || Array.from(slide.querySelectorAll("pre, .output"))
+      .some(function (part) { return part.scrollWidth > part.clientWidth; });
+  }
+  for (var size = 95; size >= 60 && tooBig(); size -= 5) content.style.fontSize = size + "%";
+  slide.classList.toggle("wrap", tooBig());
+  if (tooBig() && slide.querySelector(".figure")) content.style.fontSize = "";      // the picture is what is too high
+}
 var slides = Array.from(document.querySelectorAll(".slides > section")), at = 0;
 function show(number, focus) {
   at = Math.max(0, Math.min(slides.length - 1, number));
   slides.forEach(function (slide, place) { slide.classList.toggle("now", place === at); });
   slides[at].querySelectorAll(".figure").forEach(draw);
+  fit(slides[at]);
   document.getElementById("count").textContent = at + 1 + " / " + slides.length;
   if (location.hash !== "#" + (at + 1)) history.replaceState(null, "", "#" + (at + 1));
   scrollTo(0, 0);
@@ -23,6 +44,7 @@ if (slides.length) {
   document.getElementById("back").onclick = function () { show(at - 1); };
   document.getElementById("next").onclick = function () { show(at + 1); };
   document.getElementById("notes").onclick = notes;
+  addEventListener("resize", function () { fit(slides[at]); });
   addEventListener("hashchange", function () { show(asked()); });
   addEventListener("keydown", function (event) {
     // a figure's own sliders and menus keep their keys

@@ -169,7 +169,7 @@ def slide_page(notebook: dict) -> str:
 
 
 def _add_code(slide: Slide, cell: dict) -> None:
-    drawn = [outputs_of(one) for one in cell.get("outputs", [])]
+    drawn = [outputs_of(one) for one in joined(cell)]
     figure = any(PLOTLY in one.get("data", {}) for one in cell.get("outputs", []))
     few = len(source(cell).splitlines()) <= CODE and not figure
     (slide.shown if few else slide.notes).append(code(source(cell)))
@@ -190,7 +190,7 @@ def hand_out(notebook: dict) -> str:
             parts.append(markdown(ANSWER.sub("", source(cell))))
         else:
             parts.append(code(source(cell)))
-            parts += [outputs_of(one) for one in cell.get("outputs", []) if source(cell) not in checks]
+            parts += [outputs_of(one) for one in joined(cell) if source(cell) not in checks]
     return page(title(notebook), f'<main class="hand-out">{"".join(parts)}</main>', figures=True)
 
 
@@ -251,6 +251,17 @@ def code(text: str) -> str:
     from pygments.lexers import PythonLexer
 
     return highlight(text, PythonLexer(), HtmlFormatter(cssclass="code"))
+
+
+def joined(cell: dict) -> list[dict]:
+    """The outputs of a cell; what was printed without anything between is one."""
+    made = []
+    for one in cell.get("outputs", []):
+        if made and one["output_type"] == made[-1]["output_type"] == "stream":
+            made[-1] = made[-1] | {"text": [*made[-1]["text"], *one["text"]]}
+        else:
+            made.append(one)
+    return made
 
 
 def outputs_of(output: dict) -> str:
