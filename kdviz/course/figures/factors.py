@@ -55,7 +55,7 @@ def factor_shapes(rows: list[dict], *, of: str = "W", rank: int = 1) -> go.Figur
     figure.add_trace(played[start][1] | spectrum, row=1, col=2)
     figure.frames = parts.frames(played, (1, 2))
     longest = max(len(bars["y"]) for _, bars in played)
-    figure.update_xaxes(type="log", title="weights of A and B", row=1, col=1)
+    figure.update_xaxes(type="log", dtick=1, title="weights of A and B", row=1, col=1)
     figure.update_yaxes(title="‖W − A⊗B‖ / ‖W‖", rangemode="tozero", row=1, col=1)
     figure.update_xaxes(title="k", dtick=max(1, longest // 6), row=1, col=2)
     figure.update_yaxes(range=[0, 1.05], row=1, col=2)
