@@ -19,7 +19,7 @@ LISTED = (ROOT / "docs" / "third-party.md").read_text(encoding="utf-8")
 
 def lines(language: str) -> list[str]:
     """Code of the guide, a block an entry."""
-    return re.findall(rf"```{language}\n(.*?)```", GUIDE, flags=re.DOTALL)
+    return [code for of, code in re.findall(r"(?ms)^```(\w*)\n(.*?)^```$", GUIDE) if of == language]
 
 
 def test_the_table_of_lessons_is_what_the_notebooks_say():

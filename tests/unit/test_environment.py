@@ -165,6 +165,30 @@ def test_binder_starts_with_capped_threads_and_an_offline_hub(limit, threads):
     assert seen["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
+def test_the_image_of_a_hub_is_made_of_the_lock_and_of_files_that_exist(tmp_path):
+    text = (ROOT / "docs" / "hub" / "Dockerfile").read_text()
+    base = re.search(r"^FROM python:([\d.]+)-slim$", text, re.M)[1]
+    assert base in SpecifierSet(project()["requires-python"]) and "torch" in locked()
+    versions = re.findall(r"[\w-]+==[^ \n)]+", text)
+    assert versions == ['jupyterhub==$HUB.*"'], "every other version is the lock's"
+    assert "-r requirements.lock" in text and "grep ^torch== requirements.lock" in text
+    copied = [word for line in re.findall(r"^COPY (.+) \S+$", text, re.M) for word in line.split()]
+    assert copied and [word for word in copied if not (ROOT / word).exists()] == []
+    for script in re.findall(r"binder/\w+", text):
+        assert (ROOT / script).stat().st_mode & stat.S_IXUSR
+    home = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, ROOT / "docs" / "hub" / "jupyter_server_config.py"], env=home, check=True)
+    copies = {path.name for path in (tmp_path / "notebooks").glob("*.ipynb")}
+    assert copies == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+
+
+def test_the_line_for_colab_leaves_its_packages_and_brings_what_explorers_need():
+    """Run with Colab's Python 3.12, torch 2.11 and pillow 11.3: lesson 00 stops without anywidget."""
+    [line] = re.findall(r"(?m)^!?pip install (.+git\+.+)$", (ROOT / "README.md").read_text())
+    assert "anywidget" in line and "[lab]" not in line
+    assert line in (ROOT / "docs" / "instructor.md").read_text(), "the guide names the same line"
+
+
 # ---- the set-up itself ---------------------------------------------------------------------------------------------
 
 

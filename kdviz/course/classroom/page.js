@@ -4,7 +4,10 @@ function draw(place) {
   place.dataset.drawn = "yes";
   var figure = JSON.parse(place.querySelector("script").textContent);
   figure.layout.autosize = true;
-  if (document.querySelector(".hand-out")) figure.layout.width = Math.min(figure.layout.width || 680, 680);
+  if (document.querySelector(".hand-out")) {
+    figure.layout.width = Math.min(figure.layout.width || 680, 680);
+    figure.config.displayModeBar = false;
+  }
   Plotly.newPlot(place.querySelector("div"), figure);
 }
 // A slide is made smaller until the window holds it: pictures as a whole, letters down to 60 %. What is left is scrolled.

@@ -241,3 +241,17 @@ def test_what_a_notebook_stores_holds_the_figure_and_stays_small(words):
 def test_no_model_is_an_error():
     with pytest.raises(ValueError, match="no model"):
         kd.explore.word_relations([])
+
+
+def test_every_output_has_a_kind_that_editors_know(words, layers, models):
+    """VS Code, Notebook 7 and Colab draw the first of these that they know; each output has one beside its widget."""
+    import plotly.io as pio
+
+    for explorer in (words, layers):
+        bundle = explorer._repr_mimebundle_()
+        assert {"application/vnd.jupyter.widget-view+json", PLOTLY_MIME, "text/html"} <= set(bundle)
+        assert len(bundle["text/plain"]) > 20
+    figure = kd.figures.word_relation(kd.encode(models, "not bad"))
+    drawn = pio.renderers["plotly_mimetype"].to_mimebundle(figure.to_dict())
+    drawn |= pio.renderers["kdviz_still"].to_mimebundle(figure.to_dict())
+    assert {PLOTLY_MIME, "text/html", "text/plain"} <= set(drawn)
