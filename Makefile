@@ -1,7 +1,7 @@
 # make lab        open the course in JupyterLab          make lab ARGS=--no-browser on a server
 # make test       run every test                          make test ARGS=tests/unit/losses for some of them
 # make notebooks  run every lesson: time, memory, size    make notebooks ARGS=02_word_relation for some
-# make book       write the course as pages: build/book   make book ARGS=02 for some lessons, ARGS=--page with models
+# make book       write the course as pages: build/book   make book ARGS=02 for some lessons
 # make page       write build/page, where teacher and student run in a browser
 # make bench      measure speed and memory                make bench ARGS=word_angle for some
 # make lint       format, imports, types: what .pre-commit-config.yaml checks too

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -23,7 +24,11 @@ COPIED = (
 def add_arguments(parser) -> None:
     parser.add_argument("names", nargs="*", help="parts of lesson names, e.g. 02 (default: all)")
     parser.add_argument("--out", type=Path, help="folder to write into (default: build/book)")
-    parser.add_argument("--page", action="store_true", help="also the page that runs models in a browser, as OUT/page")
+    parser.add_argument(
+        "--page",
+        action=argparse.BooleanOptionalAction,
+        help="the page that runs models in a browser, as OUT/page (default: in a book of all lessons)",
+    )
 
 
 def run(args) -> int:
@@ -39,7 +44,7 @@ def run(args) -> int:
                 raise SystemExit(f"kdviz: {name} does not run: {result.error}")
         executed.append(done)
     out = args.out or root / "build" / "book"
-    if args.page:
+    if args.page or (args.page is None and not args.names):
         from kdviz.page.build import save_default
 
         save_default(out / "page", lessons="../notebooks/{}.html")

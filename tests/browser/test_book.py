@@ -152,6 +152,7 @@ def test_a_lesson_can_be_opened_elsewhere_copied_and_tried_with_a_sentence_of_on
 
 def test_every_view_of_the_page_belongs_to_a_lesson():
     assert {lesson: [place for place, _ in found] for lesson, found in views().items()} == {
+        "00_start_here": ["first"],
         "01_soft_targets": ["h-targets"],
         "02_word_relation": ["h-relations"],
         "03_layer_transforming_relation": ["h-path"],
