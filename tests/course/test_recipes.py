@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kdviz.course import recipes
-from kdviz.course.recipes import Brackets, Modes, Stored
+from kdviz.course.recipes import Brackets, Draft, Modes, Stored
 from kdviz.course.sources import brackets
 
 TRAINED = {"modes": {"lr": 0.1, "steps": 200}, "stored": {"lr": 0.1, "steps": 100, "strings": 40}}
@@ -79,6 +79,15 @@ def test_what_is_not_stored_stays_unknown_with_unlimited_text():
     assert max(bias[tail] for tail in ("sampled", "all", "text")) < 0.01 < bias["text and uld"] < bias["uld"]
     assert found["sampled"]["gap"] > 0.1 + bias["sampled"] and found["text"]["gap"] > found["text and uld"]["gap"]
     assert all(one["dev"] == -one["gap"] for one in found.values())
+
+
+def test_a_draft_of_total_variation_is_accepted_more_and_a_stopped_one_less():
+    about = {"lr": 0.05, "steps": 100, "strings": 200}
+    found = {name: scores(Draft(name), **about) for name in ("forward_kl", "reverse_kl", "total_variation")}
+    assert found["total_variation"]["accepted"] > found["forward_kl"]["accepted"] + 0.02
+    assert found["reverse_kl"]["perplexity"] > found["forward_kl"]["perplexity"] > found["forward_kl"]["least"]
+    stopped = Draft("forward_kl", until="reverse_kl").run(500, **about)
+    assert 0 < stopped["steps"] < 100 and stopped["scores"]["perplexity"] <= found["reverse_kl"]["perplexity"]
 
 
 @pytest.mark.parametrize(

@@ -283,6 +283,7 @@ PRIMARY = {  # docs/trials.md, "What they say so far": block, task -> difference
     ("on-policy", "brackets"): (-4.2, 5.7, "too noisy to tell"),
     ("decoders", "bracket texts"): (0.011, 0.014, "too noisy to tell"),
     ("stored", "order-2"): (-0.050, 0.004, "seen here"),
+    ("drafts", "order-2"): (4.0, 0.4, "seen here"),
     ("universal", "entail"): (-1.2, 2.2, "too noisy to tell"),
 }
 # score, or a task of its own -> how many of its unit are one, and decimals; shares are told in points
