@@ -290,6 +290,7 @@ def named_figures(bad) -> dict[str, list[go.Figure]]:
         "best_of_draws": [f.best_of_draws(lines)],
         "choices": [f.choices(line[: len(bad[:4])], -line[: len(bad[:4])], bad[:4], 1, bad[0])],
         "schedule": [f.schedule(line, lines, title=bad[0], x_title=bad[1], y_title=bad[2])],
+        "doubts": [f.doubts(np.full((4, 4), 0.25), bad[:4])],
         "growing_teacher": [f.growing_teacher([1, 2], [0.5, 1], line, [line, line], bad[:4])],
         "logit_path": [f.logit_path(line, line, {name: np.stack([line] * 4) for name in bad}, (0, 1), bad[:4])],
         "curves": [

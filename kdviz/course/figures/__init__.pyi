@@ -8,7 +8,12 @@ from .language import (
     mode_mass as mode_mass,
     next_words as next_words,
 )
-from .logits import growing_teacher as growing_teacher, logit_path as logit_path, soft_targets as soft_targets
+from .logits import (
+    doubts as doubts,
+    growing_teacher as growing_teacher,
+    logit_path as logit_path,
+    soft_targets as soft_targets,
+)
 from .matches import brought_nearer as brought_nearer
 from .picks import picked_copies as picked_copies, picked_share as picked_share
 from .rewriting import disagreement as disagreement, rewrites as rewrites

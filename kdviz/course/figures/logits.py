@@ -1,11 +1,12 @@
-"""What models answer: bars of classes under a temperature (01) or under Φ (06), and the path of two logits (06)."""
+"""What models answer: bars of classes under a temperature, a map of doubts (01), and logits that grow with Φ (06)."""
 
 from __future__ import annotations
 
 import numpy as np
 import plotly.graph_objects as go
 
-from kdviz.figures import parts, theme
+from kdviz.figures import heatmaps, parts, theme
+from kdviz.figures.inputs import Panel
 
 TEMPERATURES = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0)
 MOST_FRAMES = 25
@@ -43,6 +44,27 @@ def soft_targets(logits, labels, temperatures=TEMPERATURES, *, names=("teacher",
         f"choice, {theme.visible(labels[top])}, goes from {low:.2f} to {high:.2f}."
     )
     return theme.finish(figure, "Soft targets: what a temperature reveals", alt, below=below)
+
+
+def doubts(answers, labels) -> go.Figure:
+    """What a model gives to each wrong class, by the true one: its confusions; the share of the true class is blank.
+
+    answers : (C, C), a row a true class: the mean probabilities of its texts   labels : names of the C classes
+    Raises ValueError when sizes disagree or a row is not one of probabilities.
+    """
+    answers = np.array(answers, float)
+    if answers.shape != (len(labels), len(labels)):
+        raise ValueError(f"answers {answers.shape} and {len(labels)} labels: pass a row and a column for each label")
+    if not (answers >= 0).all() or not np.allclose(answers.sum(1), 1, atol=1e-4):
+        raise ValueError(f"rows sum to {answers.sum(1).round(3).tolist()}: pass probabilities, classes in columns")
+    np.fill_diagonal(answers, np.nan)
+    alike = divmod(int(np.nanargmax(answers)), len(labels))
+    title, names = "Which wrong answers does it think of?", [str(label) for label in labels]
+    view = heatmaps.View("", title, [answers[None]], "probability", (0.0, float(np.nanmax(answers))))
+    alt = f"Map of the probability given to each wrong class, by the true class; most, {np.nanmax(answers):.2f}, to "
+    alt += f"{theme.visible(names[alike[1]])} where {theme.visible(names[alike[0]])} is true."
+    axes, panel = ("answer", "true class"), Panel("", "model")
+    return heatmaps.figure([view], [panel], [names], alt=alt, axis_names=axes, joint="taken for")
 
 
 def growing_teacher(steps, phis, teacher, student, labels) -> go.Figure:
