@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from kdviz.course import recipes
-from kdviz.course.recipes import Brackets, Draft, Modes, Stored
+from kdviz.course.addition import SYMBOLS, asked_by, sums
+from kdviz.course.recipes import Brackets, Draft, Modes, Stored, Sums
 from kdviz.course.sources import brackets
 
 TRAINED = {"modes": {"lr": 0.1, "steps": 200}, "stored": {"lr": 0.1, "steps": 100, "strings": 40}}
@@ -90,9 +91,50 @@ def test_a_draft_of_total_variation_is_accepted_more_and_a_stopped_one_less():
     assert 0 < stopped["steps"] < 100 and stopped["scores"]["perplexity"] <= found["reverse_kl"]["perplexity"]
 
 
+class Adds(recipes.WindowWriter):
+    """Right where no carry runs through two places. Remembers what it was asked."""
+
+    asked: list = []
+
+    def write(self, ids, length):
+        prompts = ["".join(SYMBOLS[one] for one in row) for row in ids.tolist()]
+        here = [asked_by(prompt) for prompt in prompts]
+        self.asked.append({(one.a, one.b) for one in here})
+        answers = [one.answer if one.chain < 2 else "7" for one in here]
+        texts = [f"{prompt}{answer:{length - len(prompt)}}" for prompt, answer in zip(prompts, answers, strict=True)]
+        return torch.tensor([[SYMBOLS.index(symbol) for symbol in text] for text in texts])
+
+
+def test_right_answers_are_counted_by_how_far_a_carry_runs(monkeypatch):
+    monkeypatch.setattr(recipes, "WindowWriter", Adds)
+    found = scores(Sums("answer"), lr=0.01, steps=20)
+    assert [found[name] for name in ("dev", "chained", "single", "plain")] == [0, 0, 1, 1] and 0.4 < found["test"] < 0.7
+    dev, test = Adds.asked
+    read = {(one.a, one.b) for one in sums(2000, 500)}
+    assert len(dev) == len(test) == 400 and not dev & test and not read & (dev | test)
+
+
+def test_a_writer_of_sums_sees_no_later_symbol_and_learns_where_no_carry_is_in_doubt():
+    student, ids = recipes.WindowWriter(8, 0), torch.arange(120).view(3, 40) % len(SYMBOLS)
+    later = ids.clone()
+    later[:, 20:] = 0
+    seen, changed = student(ids), student(later)  # of the places from 7 on
+    assert torch.equal(seen[:, :13], changed[:, :13]) and not torch.equal(seen[:, 13], changed[:, 13])
+    torch.testing.assert_close(student(ids, 30), seen[:, 23:])
+    written = student.write(ids[:, :8], 12)
+    assert torch.equal(student(written).argmax(-1)[:, :-1], written[:, 8:])
+    assert scores(Sums("answer"), lr=0.02, steps=300)["test"] > 0.05, "one in a thousand would be by chance"
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [lambda: Modes(0, "nobody"), lambda: Brackets(text="nobody"), lambda: Stored("nothing"), lambda: Brackets("kl")],
+    [
+        lambda: Modes(0, "nobody"),
+        lambda: Brackets(text="nobody"),
+        lambda: Stored("nothing"),
+        lambda: Brackets("kl"),
+        lambda: Sums("steps"),
+    ],
 )
 def test_misspelt_recipes_are_refused(wrong):
     with pytest.raises(ValueError, match="is not one of"):

@@ -284,6 +284,7 @@ PRIMARY = {  # docs/trials.md, "What they say so far": block, task -> difference
     ("decoders", "bracket texts"): (0.011, 0.014, "too noisy to tell"),
     ("stored", "order-2"): (-0.050, 0.004, "seen here"),
     ("drafts", "order-2"): (4.0, 0.4, "seen here"),
+    ("traces", "sums"): (27.5, 11.5, "seen here"),
     ("universal", "entail"): (-1.2, 2.2, "too noisy to tell"),
 }
 # score, or a task of its own -> how many of its unit are one, and decimals; shares are told in points
@@ -370,6 +371,18 @@ def test_what_the_guide_says_of_language_models():
     assert (gap["renormalised top-k"], gap["text alone"], gap["text and ULD"]) == (0.197, 0.311, 0.389)
     found = kd.compare(stored, paired="text alone", split="gap", better="lower").table.set_index("method")
     assert found.loc["text and ULD", "verdict"] == "the opposite is seen"
+    traces = kd.recorded("traces", "sums")
+    right = traces.groupby("method")[["chained", "single", "plain"]].mean().mul(100).round(1)
+    assert right.loc["trace"].tolist() == [67.7, 66.2, 82.2] and right.loc["answer alone"].tolist() == [
+        40.2,
+        22.1,
+        50.7,
+    ]
+    for score, told in (("single", (44.1, 9.9)), ("plain", (31.5, 7.6))):
+        (gain,) = (
+            kd.compare(traces, paired="answer alone", split=score).table.query("method == 'trace'").to_dict("records")
+        )
+        assert (round(100 * gain["mean"], 1), round(50 * (gain["high"] - gain["low"]), 1)) == told
 
 
 def test_a_recorded_row_of_a_recipe_comes_out_again():
