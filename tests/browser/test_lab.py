@@ -125,6 +125,9 @@ def test_a_clicked_word_stands_as_bars_and_is_the_vertex(lab, page, models, shot
     assert np.isnan(shown(plot)[0][2]).all()
 
     page.locator(".jupyter-widgets").get_by_label("View", exact=True).select_option("cosine")
+    page.wait_for_function(  # an answer of the kernel that comes while one types would empty the box
+        "node => !node._fullLayout.title.text.startsWith('Angles')", arg=plot.element_handle()
+    )
     box = page.locator("input[placeholder^='a second sentence']")
     box.fill("the plot thickens")
     box.press("Enter")
