@@ -92,6 +92,7 @@ class WordExplorer(SentenceExplorer):
         self.reach = widgets.IntSlider(0, 0, 10, description="Window δ (0: all)", layout=_at_most(260))
         self.reach.continuous_update = False
         self._followed: tuple = ()
+        self._drawn: list[list] = []  # the States on screen, which stay there while a new text cannot be drawn
         super().__init__(models, text, [self.second], [self.layer, self.view, *self.words], [self.reach])
 
     def texts(self) -> list[str]:
@@ -112,13 +113,15 @@ class WordExplorer(SentenceExplorer):
         self.words[1].layout.display = None if len(sentences) == 2 else "none"
         window = 2 * self.reach.value + 1 if self.reach.value else None
         places = [picker.value for picker in self.words[: len(sentences)]]
-        return words.chosen_word(sentences, self.layer.value, self.view.value, places, window)
+        figure = words.chosen_word(sentences, self.layer.value, self.view.value, places, window)
+        self._drawn = sentences
+        return figure
 
     def clicked(self, panel: int, word: int) -> None:
-        self.words[panel * len(self.states()) // sum(t.type == "heatmap" for t in self.figure.data)].value = word
+        self.words[panel * len(self._drawn) // sum(t.type == "heatmap" for t in self.figure.data)].value = word
 
     def still(self):
-        return figures.word_relation(self.states()[0])
+        return figures.word_relation(self._drawn[0])
 
 
 def word_relations(models, text: str | None = None, second: str = "") -> WordExplorer:

@@ -161,9 +161,7 @@ def _bars(layout: dict, plot: dict, view: View, panels: list[Panel], rows: tuple
         layout[parts.numbered("yaxis", len(panels) + p)] = axis | {"showticklabels": p == 0 and not signed}
         values = np.where(np.arange(len(array[0])) == row, np.nan, array[0][row])  # with itself: nothing to learn
         shade = theme.colour("quiet" if signed else panel.role)
-        hover = (
-            "\u2068%{x}\u2069<br>%{y:+.3f}<extra></extra>" if signed else "\u2068%{x}\u2069<br>%{y:.3f}<extra></extra>"
-        )
+        hover = f"\u2068%{{x}}\u2069<br>%{{y:{'+' if signed else ''}.3f}}<extra></extra>"
         trace = {"type": "bar", "y": theme.compact(values), "marker": {"color": shade}, "hovertemplate": hover}
         traces.append(trace | {"xaxis": x, "yaxis": y, "showlegend": False})
         frame = {"type": "rect", "xref": f"{x} domain", "x0": 0, "x1": 1, "yref": parts.numbered("y", p)}

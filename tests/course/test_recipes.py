@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from kdviz.course import recipes
 from kdviz.course.addition import SYMBOLS, asked_by, sums
-from kdviz.course.recipes import Brackets, Draft, Modes, Stored, Sums
+from kdviz.course.recipes import Brackets, Draft, Modes, Stored, Sums, brackets as strings, traces
 from kdviz.course.sources import brackets
 
 TRAINED = {"modes": {"lr": 0.1, "steps": 200}, "stored": {"lr": 0.1, "steps": 100, "strings": 40}}
@@ -38,23 +37,23 @@ def test_a_seed_is_another_source():
 
 def test_the_share_of_valid_strings_is_counted():
     source, length = brackets(2, 3), 6
-    written, valid = recipes._valid(lambda ids: torch.zeros(*ids.shape, 5), source, length, seed=0)
+    written, valid = strings._valid(lambda ids: torch.zeros(*ids.shape, 5), source, length, seed=0)
     right = [[bool(x) for x in row] for row in source.right(written).tolist()]
     for place in range(length):
         assert valid[place].item() == pytest.approx(sum(all(row[: place + 1]) for row in right) / len(right))
-    assert recipes._valid(source.log_probs, source, length, seed=0)[1][-1] > 0.98, "the teacher itself"
+    assert strings._valid(source.log_probs, source, length, seed=0)[1][-1] > 0.98, "the teacher itself"
 
 
 def test_the_share_lost_with_a_symbol():
-    assert recipes._lost(0.8, 0.2, 2) == pytest.approx(0.5)  # a half of what is left, twice
-    assert recipes._lost(0.0, 0.0, 2) == 1.0
+    assert strings._lost(0.8, 0.2, 2) == pytest.approx(0.5)  # a half of what is left, twice
+    assert strings._lost(0.0, 0.0, 2) == 1.0
 
 
 @pytest.mark.parametrize("divergence, text", [(None, "few"), ("reverse_kl", "own"), ("forward_kl", "unlimited")])
 def test_brackets_are_measured_on_strings_of_their_own(divergence, text, monkeypatch):
-    monkeypatch.setattr(recipes, "MEASURED", 200)
-    seen, plain = [], recipes._valid
-    monkeypatch.setattr(recipes, "_valid", lambda *given: seen.append(given[-1]) or plain(*given))
+    monkeypatch.setattr(strings, "MEASURED", 200)
+    seen, plain = [], strings._valid
+    monkeypatch.setattr(strings, "_valid", lambda *given: seen.append(given[-1]) or plain(*given))
     assert set(scores(Brackets(divergence, text), final=False, **TINY)) == {"dev"} and seen == [10_500]
     found = scores(Brackets(divergence, text), **TINY)
     assert seen == [10_500, 10_500, 20_500]
@@ -91,7 +90,7 @@ def test_a_draft_of_total_variation_is_accepted_more_and_a_stopped_one_less():
     assert 0 < stopped["steps"] < 100 and stopped["scores"]["perplexity"] <= found["reverse_kl"]["perplexity"]
 
 
-class Adds(recipes.WindowWriter):
+class Adds(traces.WindowWriter):
     """Right where no carry runs through two places. Remembers what it was asked."""
 
     asked: list = []
@@ -106,7 +105,7 @@ class Adds(recipes.WindowWriter):
 
 
 def test_right_answers_are_counted_by_how_far_a_carry_runs(monkeypatch):
-    monkeypatch.setattr(recipes, "WindowWriter", Adds)
+    monkeypatch.setattr(traces, "WindowWriter", Adds)
     found = scores(Sums("answer"), lr=0.01, steps=20)
     assert [found[name] for name in ("dev", "chained", "single", "plain")] == [0, 0, 1, 1] and 0.4 < found["test"] < 0.7
     dev, test = Adds.asked
@@ -115,7 +114,7 @@ def test_right_answers_are_counted_by_how_far_a_carry_runs(monkeypatch):
 
 
 def test_a_writer_of_sums_sees_no_later_symbol_and_learns_where_no_carry_is_in_doubt():
-    student, ids = recipes.WindowWriter(8, 0), torch.arange(120).view(3, 40) % len(SYMBOLS)
+    student, ids = traces.WindowWriter(8, 0), torch.arange(120).view(3, 40) % len(SYMBOLS)
     later = ids.clone()
     later[:, 20:] = 0
     seen, changed = student(ids), student(later)  # of the places from 7 on
@@ -133,6 +132,8 @@ def test_a_writer_of_sums_sees_no_later_symbol_and_learns_where_no_carry_is_in_d
         lambda: Brackets(text="nobody"),
         lambda: Stored("nothing"),
         lambda: Brackets("kl"),
+        lambda: Draft("kl"),
+        lambda: Draft(until="kl"),
         lambda: Sums("steps"),
     ],
 )

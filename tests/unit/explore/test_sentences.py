@@ -211,6 +211,15 @@ def test_one_change_draws_once(words, monkeypatch):
     assert len(drawings) == 2
 
 
+def test_while_a_sentence_is_empty_the_last_picture_can_be_clicked_and_stored(words):
+    words.second.value = "a bad and truly awful evening"
+    words.sentence.value = ""
+    assert "The sentence is empty" in words.message.value.replace("\xa0", " ")
+    words._picture._handle_custom_msg({"panel": 3, "word": 4}, [])
+    assert words.words[1].value == 4
+    assert "acting" in words._repr_mimebundle_()[PLOTLY_MIME]["layout"]["yaxis"]["ticktext"]
+
+
 def test_a_model_runs_only_for_a_new_sentence(words, models, monkeypatch):
     runs = []
     monkeypatch.setattr("kdviz.explore.sentences.encode", lambda *args: runs.append(args) or kd.encode(*args))

@@ -382,6 +382,19 @@ def test_soft_targets_are_the_softmax_at_each_temperature():
     assert figure.data[1].marker.color == kd.theme.colour("student")
 
 
+def test_doubts_leave_out_the_truth_and_name_the_largest():
+    answers = np.array([[0.7, 0.2, 0.1], [0.25, 0.6, 0.15], [0.1, 0.1, 0.8]])
+    figure = kd.figures.doubts(answers, ["bad", "fair", "good"])
+    shown = np.array(figure.data[0].z, float)
+    assert np.isnan(np.diag(shown)).all()
+    wrong = ~np.eye(3, dtype=bool)
+    np.testing.assert_allclose(shown[wrong], answers[wrong], atol=1e-4)
+    assert "most, 0.25, to bad where fair is true" in figure.layout.meta["alt"]
+    for unfit in (answers[:2], answers * 2, -answers):
+        with pytest.raises(ValueError, match="pass"):
+            kd.figures.doubts(unfit, ["bad", "fair", "good"])
+
+
 def test_one_temperature_needs_no_slider_and_the_axis_fits_the_bars():
     figure = kd.figures.soft_targets(4 * np.log([[0.05, 0.09, 0.86], [0.4, 0.4, 0.2]])[:, :3], ["a", "b", "c"], [4])
     assert not figure.layout.sliders and not figure.frames
