@@ -2,7 +2,6 @@ import kdviz.course.figures as _course
 
 from . import theme as theme
 from .bubbles import measured as measured
-from .coloured import coloured_text as coloured_text
 from .curves import best_of_draws as best_of_draws, curves as curves, schedule as schedule
 from .heads import attention as attention
 from .kinds import choices as choices, spans as spans, values as values
@@ -11,6 +10,7 @@ from .saving import save as save
 from .tables import table as table
 from .timelapse import replay as replay
 from .words import word_angles as word_angles, word_relation as word_relation
+from .writing import coloured_text as coloured_text, next_words as next_words
 
 # of the course, found when asked for
 accepted_drafts = _course.accepted_drafts
@@ -25,7 +25,6 @@ layer_attention = _course.layer_attention
 logit_path = _course.logit_path
 memorised = _course.memorised
 mode_mass = _course.mode_mass
-next_words = _course.next_words
 picked_copies = _course.picked_copies
 picked_share = _course.picked_share
 probe_accuracy = _course.probe_accuracy

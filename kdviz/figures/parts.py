@@ -8,6 +8,8 @@ import plotly.graph_objects as go
 from kdviz.figures import theme
 
 MOST_POINTS = 400  # of one curve
+LONGEST_LABEL = 24  # characters of a name under a bar
+MOST_WRITTEN = 15  # bars with their number on top
 DASHES = ("solid", "dash", "dot", "dashdot")
 # where a name may stand beside its dot: its middle in widths and heights of the name, and in pixels
 _SIDES = {
@@ -154,3 +156,31 @@ def play_button() -> dict:
 def _button_row(side: str) -> dict:
     look = {"bgcolor": theme.colour("control"), "font": {"size": theme.FONT_SIZE, "color": theme.colour("ink")}}
     return look | {"x": float(side == "right"), "xanchor": side}
+
+
+# ---- a picture that several figures are ----------------------------------------------------------------------------
+
+
+def bars(values: np.ndarray, names, shades, labels, steps, of: str = "class") -> tuple[go.Figure, int]:
+    """Bars of C classes (or what the axis is called) for K models at S steps, and the pixels that their names need.
+
+    values : (S, K, C)   steps : words, prefix and start of the slider, which one step does without
+    """
+
+    def bar(row) -> dict:
+        written = {"text": [f"{value:.3f}" for value in row]} if values[0].size <= MOST_WRITTEN else {}
+        return {"type": "bar", "y": row.tolist()} | written
+
+    figure = go.Figure()
+    if len(values) > 1:
+        figure.frames = frames([[bar(row) for row in step] for step in values], range(len(names)))
+        figure.update_layout(sliders=[slider(*steps)])
+    for name, shade, row in zip(map(theme.text, names), shades, values[steps[2]]):
+        hover = f"{name}<br>%{{x}}: %{{y:.4f}}<extra></extra>"
+        look = {"x": list(range(len(labels))), "name": name, "marker": {"color": shade}, "hovertemplate": hover}
+        figure.add_trace(bar(row) | look)
+    figure.update_traces(textposition="outside", textfont_size=theme.TICK_SIZE, cliponaxis=False)
+    longest = min(LONGEST_LABEL, max(map(len, labels)))
+    lie = 7 * longest * len(labels) < 480  # pixels of a narrow window
+    figure.update_xaxes(word_axis(labels, LONGEST_LABEL), title=of, tickangle=0 if lie else -90)
+    return figure.update_layout(showlegend=len(names) > 1), 56 if lie else 40 + 8 * longest

@@ -6,7 +6,6 @@ from .language import (
     drafted_text as drafted_text,
     kept_and_lost as kept_and_lost,
     mode_mass as mode_mass,
-    next_words as next_words,
 )
 from .logits import (
     doubts as doubts,

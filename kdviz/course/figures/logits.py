@@ -10,8 +10,6 @@ from kdviz.figures.inputs import Panel
 
 TEMPERATURES = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0)
 MOST_FRAMES = 25
-_LONGEST_LABEL = 24  # characters
-_MOST_WRITTEN = 15  # bars with their number on top
 
 
 def soft_targets(logits, labels, temperatures=TEMPERATURES, *, names=("teacher", "student")) -> go.Figure:
@@ -33,7 +31,7 @@ def soft_targets(logits, labels, temperatures=TEMPERATURES, *, names=("teacher",
     shares = (grown / grown.sum(-1, keepdims=True)).round(4)  # (temperatures, K, C)
     start = temperatures.index(1.0) if 1.0 in temperatures else 0
     steps = [f"{t:g}" for t in temperatures], "temperature τ = ", start
-    figure, below = bars(shares, names, [theme.shade(name, k) for k, name in enumerate(names)], labels, steps)
+    figure, below = parts.bars(shares, names, [theme.shade(name, k) for k, name in enumerate(names)], labels, steps)
     only = f" at temperature τ = {temperatures[0]:g}" if len(temperatures) == 1 else ""
     figure.update_yaxes(range=[0, 1.08 * shares.max()], title=f"probability{only}")
     top = int(rows[0].argmax())
@@ -82,37 +80,12 @@ def growing_teacher(steps, phis, teacher, student, labels) -> go.Figure:
     logits = np.stack([phis[chosen, None] * teacher, student[chosen]], 1).round(4)
     words = [f"{steps[at]} (Φ = {phis[at]:.2f})" for at in chosen], "step ", len(chosen) - 1
     shades = [theme.colour("teacher"), theme.colour("student")]
-    figure, below = bars(logits, ["Φ · teacher", "student"], shades, labels, words)
+    figure, below = parts.bars(logits, ["Φ · teacher", "student"], shades, labels, words)
     reach = 1.2 * max(np.abs(teacher).max(), np.abs(student).max(), 1e-6)
     figure.update_yaxes(range=[-reach, reach], title="logit")
     alt = f"Bars of the logits of {len(labels)} classes for the teacher times Φ and for the student, at {len(chosen)}"
     alt += f" training steps; Φ goes from {phis[chosen[0]]:.2f} to {phis[chosen[-1]]:.2f}."
     return theme.finish(figure, "The teacher grows, the student follows", alt, below=below)
-
-
-def bars(values: np.ndarray, names, shades, labels, steps, of: str = "class") -> tuple[go.Figure, int]:
-    """Bars of C classes (or what the axis is called) for K models at S steps, and the pixels that their names need.
-
-    values : (S, K, C)   steps : words, prefix and start of the slider, which one step does without
-    """
-
-    def bar(row) -> dict:
-        written = {"text": [f"{value:.3f}" for value in row]} if values[0].size <= _MOST_WRITTEN else {}
-        return {"type": "bar", "y": row.tolist()} | written
-
-    figure = go.Figure()
-    if len(values) > 1:
-        figure.frames = parts.frames([[bar(row) for row in step] for step in values], range(len(names)))
-        figure.update_layout(sliders=[parts.slider(*steps)])
-    for name, shade, row in zip(map(theme.text, names), shades, values[steps[2]]):
-        hover = f"{name}<br>%{{x}}: %{{y:.4f}}<extra></extra>"
-        look = {"x": list(range(len(labels))), "name": name, "marker": {"color": shade}, "hovertemplate": hover}
-        figure.add_trace(bar(row) | look)
-    figure.update_traces(textposition="outside", textfont_size=theme.TICK_SIZE, cliponaxis=False)
-    longest = min(_LONGEST_LABEL, max(map(len, labels)))
-    lie = 7 * longest * len(labels) < 480  # pixels of a narrow window
-    figure.update_xaxes(parts.word_axis(labels, _LONGEST_LABEL), title=of, tickangle=0 if lie else -90)
-    return figure.update_layout(showlegend=len(names) > 1), 56 if lie else 40 + 8 * longest
 
 
 def logit_path(phis, teacher, students, classes, labels) -> go.Figure:

@@ -21,29 +21,6 @@ def test_mass_of_the_student_moves_and_the_teachers_stays():
     assert "I … am from 0.30 to 0.90" in figure.layout.meta["alt"].replace("\xa0", " ")
 
 
-def test_the_next_word_after_every_prefix():
-    teacher, student = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]), np.array([[0.6, 0.3, 0.1], [0.5, 0.5, 0.0]])
-    figure = kd.figures.next_words(["a", "<b>"], [teacher, student], ["a", "<b>", "c"])
-    for place, frame in enumerate(figure.frames):
-        np.testing.assert_allclose(frame.data[0].y, teacher[place])
-        np.testing.assert_allclose(frame.data[1].y, student[place])
-    assert figure.layout.sliders[0].steps[1].label == "a &lt;b&gt;"
-    alone = kd.figures.next_words(["a", "<b>"], student, ["a", "<b>", "c"], names=["student"])
-    np.testing.assert_allclose(alone.frames[1].data[0].y, student[1])
-    assert len(alone.data) == 1 and alone.data[0].marker.color == figure.data[1].marker.color
-    assert "total variation of 0.80" in figure.layout.meta["alt"].replace("\xa0", " ")
-
-
-def test_a_large_vocabulary_is_cut_to_what_matters_and_the_rest_is_one_bar():
-    rows = np.random.default_rng(0).dirichlet(np.full(5000, 0.01), (2, 3))
-    figure = kd.figures.next_words("abc", rows, [f"w{k}" for k in range(5000)])
-    words = list(figure.layout.xaxis.ticktext)
-    assert len(words) == 21 and words[-1].replace("\xa0", " ") == "all others"
-    assert f"w{rows[0, 1].argmax()}" in words and f"w{rows[1, 2].argmax()}" in words
-    for frame in figure.frames:
-        assert [pytest.approx(1, abs=2e-3)] * 2 == [sum(data.y) for data in frame.data]
-
-
 def test_what_is_kept_and_lost_with_the_range_over_seeds():
     points = {"top-k": [("k = 1", 6, [0.3, 0.3, 0.6]), ("k = 4", 24, [0.1, 0.1])], "all": [("all", 80, 0.01)]}
     figure = kd.figures.kept_and_lost(points, y_title="KL")
@@ -88,8 +65,6 @@ ONE = np.array([[1.0], [0.0]])
     [
         (lambda: kd.figures.mode_mass(TEACHER, {0: {"x": 1.0}}), r"β = 0 has the modes \['x'\]"),
         (lambda: kd.figures.mode_mass(TEACHER, {}), "no student to show"),
-        (lambda: kd.figures.next_words("ab", np.ones((2, 1)), "xy"), "2 words read, 2 known and 1 names"),
-        (lambda: kd.figures.next_words("a", np.ones((1, 2)), "xy"), "sums to 2.000"),
         (lambda: kd.figures.kept_and_lost({"a": [("k", 0, 1.0)]}, y_title="KL"), "must be above 0, got 0"),
         (lambda: kd.figures.accepted_drafts({"a": (ONE, ONE[0])}), r"accepted \(2, 1\) and expected \(1,\)"),
         (lambda: kd.figures.accepted_drafts({"a": (ONE, ONE * np.nan)}), "NaN at different places"),

@@ -1,4 +1,4 @@
-"""A text coloured by what language models say comes after each of its words."""
+"""What language models say comes after each word of a text: bars of the next word, and the text in colours."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import plotly.graph_objects as go
 from kdviz.figures import inputs, parts, theme
 
 PER_LINE, LINES = 10, 12
+MOST_WORDS = 20  # on the axis of `next_words`
+LONGEST = 16  # characters of a prefix on the slider
+REST = "all others"
 FIRST, ENTROPY = "KL(teacher ‖ student)", "entropy"
 
 
@@ -58,3 +61,45 @@ def coloured_text(states, *, sentence: int = 0) -> go.Figure:
     alt = f"{inputs.spoken(tokens)}, coloured by the next word's {views[0][0]}, highest after "
     alt += f"“{theme.visible(tokens[most])}”, {views[0][1][most]:.2f} nats; its mean is {views[0][1].mean():.2f}."
     return theme.finish(figure, titles[0], alt, notes, plot=max(180, 44 * lines))
+
+
+def next_words(prefix, probs, words, *, names=("teacher", "student")) -> go.Figure:
+    """The next word's distribution after every prefix of a text, of one model or several, with a slider over prefixes.
+
+    prefix : the n words of the text   words : names of the V words of the vocabulary
+    probs  : (n, V) probabilities of the word after each of them, or (K, n, V), one block a model
+    names  : of the K models; "teacher" and "student" keep their colours
+    Of a large vocabulary the 20 words that matter most anywhere in the text are shown, and the rest as one bar. Raises
+    ValueError when sizes disagree or a row does not sum to 1.
+    """
+    rows = np.asarray(probs, float)
+    rows = (rows[None] if rows.ndim == 2 else rows).swapaxes(0, 1)  # (n, K, V)
+    names = list(names)[: rows.shape[1]]
+    if rows.shape != (len(prefix), len(names), len(words)):
+        fit = f"{len(prefix)} words read, {len(words)} known and {len(names)} names"
+        raise ValueError(f"{fit} do not fit probabilities {np.shape(probs)}")
+    if np.abs(rows.sum(-1) - 1).max() > 1e-3:
+        raise ValueError(
+            f"a row sums to {rows.sum(-1).flat[np.abs(rows.sum(-1) - 1).argmax()]:.3f}: pass probabilities"
+        )
+    words = list(words)
+    if len(words) > MOST_WORDS:
+        kept = np.sort(np.argsort(rows.max((0, 1)))[-MOST_WORDS:])
+        rest = 1 - rows[..., kept].sum(-1, keepdims=True)
+        rows, words = np.concatenate([rows[..., kept], rest], -1), [*(words[place] for place in kept), REST]
+    before = [" ".join(map(theme.visible, prefix[max(0, end - 3) : end])) for end in range(1, len(prefix) + 1)]
+    ends = [text if len(text) <= LONGEST else "…" + text[1 - LONGEST :] for text in before]  # last words matter
+    steps = list(map(theme.text, ends)), "after ", 0
+    shades = [theme.shade(name, number) for number, name in enumerate(names)]
+    figure, below = parts.bars(rows.round(4), names, shades, words, steps, "next word")
+    figure.update_yaxes(range=[0, 1.08], title="probability")
+    figure.update_layout(margin_r=64)  # half of the last prefix stands beyond the end of the slider
+    top = [f"{words[best]} after {text!r}" for best, text in zip(rows[:, 0].argmax(-1), before)]
+    alt = f"Bars of the next word's probability for {' and '.join(names)} after each of {len(prefix)} prefixes; the"
+    alt += f" likeliest of {names[0]}: {', '.join(top[-6:])}."
+    if len(names) == 2:
+        apart = np.abs(rows[:, 0] - rows[:, 1]).sum(-1) / 2
+        alt += (
+            f" The two are furthest apart after {before[apart.argmax()]!r}, by a total variation of {apart.max():.2f}."
+        )
+    return theme.finish(figure, "What comes next, prefix by prefix", theme.visible(alt), below=below)

@@ -1,4 +1,4 @@
-"""A text coloured by the next word: what is on screen is the divergence and the entropies of the States."""
+"""What language models say of the next word: colours and bars are the divergences and probabilities of the States."""
 
 from __future__ import annotations
 
@@ -49,3 +49,33 @@ def test_what_has_no_next_word_and_what_cannot_be_compared_is_refused():
     never.logits[0, 0, 0] = -torch.inf
     with pytest.raises(ValueError, match="KL.teacher ‖ student. is not finite at some word"):
         kd.figures.coloured_text([writing_states(), never])
+
+
+def test_the_next_word_after_every_prefix():
+    teacher, student = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]), np.array([[0.6, 0.3, 0.1], [0.5, 0.5, 0.0]])
+    figure = kd.figures.next_words(["a", "<b>"], [teacher, student], ["a", "<b>", "c"])
+    for place, frame in enumerate(figure.frames):
+        np.testing.assert_allclose(frame.data[0].y, teacher[place])
+        np.testing.assert_allclose(frame.data[1].y, student[place])
+    assert figure.layout.sliders[0].steps[1].label == "a &lt;b&gt;"
+    alone = kd.figures.next_words(["a", "<b>"], student, ["a", "<b>", "c"], names=["student"])
+    np.testing.assert_allclose(alone.frames[1].data[0].y, student[1])
+    assert len(alone.data) == 1 and alone.data[0].marker.color == figure.data[1].marker.color
+    assert "total variation of 0.80" in figure.layout.meta["alt"].replace("\xa0", " ")
+
+
+def test_a_large_vocabulary_is_cut_to_what_matters_and_the_rest_is_one_bar():
+    rows = np.random.default_rng(0).dirichlet(np.full(5000, 0.01), (2, 3))
+    figure = kd.figures.next_words("abc", rows, [f"w{k}" for k in range(5000)])
+    words = list(figure.layout.xaxis.ticktext)
+    assert len(words) == 21 and words[-1].replace("\xa0", " ") == "all others"
+    assert f"w{rows[0, 1].argmax()}" in words and f"w{rows[1, 2].argmax()}" in words
+    for frame in figure.frames:
+        assert [pytest.approx(1, abs=2e-3)] * 2 == [sum(data.y) for data in frame.data]
+
+
+def test_probabilities_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match="2 words read, 2 known and 1 names"):
+        kd.figures.next_words("ab", np.ones((2, 1)), "xy")
+    with pytest.raises(ValueError, match="sums to 2.000"):
+        kd.figures.next_words("a", np.ones((1, 2)), "xy")
