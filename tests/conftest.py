@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 
-from tests.browser.fixtures import chromium, lab, measured, page, shots, watch  # noqa: F401  a browser for whoever asks
+from tests.browser.fixtures import chromium, lab, measured, notebook7, page, shots, watch  # noqa: F401  a browser for whoever asks
 
 # before torch, transformers or datasets are imported anywhere; sub-processes and kernels inherit them
 os.environ.update(

@@ -4,11 +4,11 @@
 
 const LABELS = 110;      // pixels beside a map in which its words stand
 
-// JupyterLab takes the arrows of a menu for itself and leaves the cell. Stopped on their way to the lab, they still do
-// in the menu what they do everywhere.
+// JupyterLab and Notebook 7 take the arrows of a menu and of a slider for themselves and leave the cell. Where this mark
+// stands they leave them to the control, which then does what it does everywhere.
 function keepArrows(event) {
-  const menu = event.target.closest && event.target.closest(".jupyter-widgets select");
-  if (menu && /^(Arrow|Home|End|Page)/.test(event.key)) event.stopPropagation();
+  const control = event.target.closest && event.target.closest(".jupyter-widgets :is(select, [role=slider])");
+  if (control) control.dataset.lmSuppressShortcuts = "true";
 }
 
 // The word that a click points to: that of a label, of a bar's column, of a cell's row. Panels are counted from 0.

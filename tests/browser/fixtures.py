@@ -112,6 +112,13 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def notebook7(tmp_path_factory):
+    running = Lab(tmp_path_factory.mktemp("jupyter") / "notebook", program="notebook")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
 def shots():
     """Folder of the screenshots, to be looked at."""
     folder = BUILD / "screenshots"

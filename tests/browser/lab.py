@@ -1,4 +1,4 @@
-"""JupyterLab as a reader meets it: started from this environment, on copies of notebooks, with settings of its own."""
+"""JupyterLab or Notebook 7 as a reader meets it: started from this environment, on copies of notebooks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from kdviz.cli.lab import EXTENSION, SETTINGS, write_extension
 TRACKER = "@jupyterlab/notebook-extension:tracker"
 WHOLE = SETTINGS | {TRACKER: SETTINGS[TRACKER] | {"windowingMode": "none"}}
 PATIENCE = 300_000  # ms; a kernel that imports torch on a busy machine
+MODULES = {"lab": "jupyterlab", "notebook": "notebook"}
 
 
 class Lab:
-    """A running server; `folder` is its root."""
+    """A running server; `folder` is its root. program: lab, or notebook for Notebook 7"""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, program: str = "lab"):
+        self.folder, self.program = folder, program
         (folder / "notebooks").mkdir(parents=True)
         settings = folder / "settings"
         (settings / "labconfig").mkdir(parents=True)
@@ -45,7 +46,7 @@ class Lab:
             [
                 sys.executable,
                 "-m",
-                "jupyterlab",
+                MODULES[program],
                 "--no-browser",
                 "--allow-root",
                 "--IdentityProvider.token=",
@@ -71,7 +72,7 @@ class Lab:
             time.sleep(0.2)
         self.stop()
         raise RuntimeError(
-            f"JupyterLab did not start; its last words:\n{(self.folder / 'lab.log').read_text()[-3000:]}"
+            f"{MODULES[self.program]} did not start; its last words:\n{(self.folder / 'lab.log').read_text()[-3000:]}"
         )
 
     def stop(self) -> None:
@@ -105,14 +106,24 @@ class Lab:
         return nbformat.read(file, as_version=4)
 
     def open(self, page, notebook: str) -> None:
-        page.goto(f"{self.address}lab/workspaces/{Path(notebook).stem}/tree/{notebook}?reset")
+        """Open a notebook; returns when its cells are there and, in Notebook 7, its kernel has said a first word."""
+        frames = []  # the lab's status bar says as much; before it, a command to run is lost
+        page.on(
+            "websocket", lambda one: one.on("framereceived", lambda _: "/channels" in one.url and frames.append(one))
+        )
+        lab = f"lab/workspaces/{Path(notebook).stem}/tree/{notebook}?reset"
+        page.goto(self.address + (lab if self.program == "lab" else f"notebooks/{notebook}"))
         page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=PATIENCE)
+        end = time.monotonic() + PATIENCE / 1000
+        while self.program == "notebook" and not frames:
+            assert time.monotonic() < end, "the kernel said nothing"
+            page.wait_for_timeout(200)
 
     def wait_idle(self, page) -> None:
-        """The kernel's state as the status bar tells it; the notebook's own mark says idle too early."""
-        page.wait_for_function(
-            "() => document.querySelector('#jp-main-statusbar').textContent.includes('| Idle')", timeout=PATIENCE
-        )
+        """The kernel's state as the lab's status bar tells it; Notebook 7 has but the notebook's own mark."""
+        bar = "document.querySelector('#jp-main-statusbar').textContent.includes('| Idle')"
+        mark = "document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=idle]') !== null"
+        page.wait_for_function(f"() => {bar if self.program == 'lab' else mark}", timeout=PATIENCE)
 
     def run_all(self, page, notebook: str) -> None:
         """Open and run every cell; returns when the kernel is idle again. An error of a cell fails."""
