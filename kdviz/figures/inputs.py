@@ -20,8 +20,11 @@ class Panel:
     role: str  # "teacher" | "student" | "model" | "difference"
 
 
-def one_sentence(states, sentence: int = 0, *, attentions: bool = False) -> list[States]:
-    """One or two States of the same sentence, teacher first, or a ValueError that says what does not fit or lacks."""
+def one_sentence(states, sentence: int = 0, *, attentions: bool = False, other_tokens: bool = False) -> list[States]:
+    """One or two States of the same sentence, teacher first, or a ValueError that says what does not fit or lacks.
+
+    other_tokens : whether two models may cut the sentence differently
+    """
     models = [states] if isinstance(states, States) else list(states)
     if not 1 <= len(models) <= 2 or not all(isinstance(model, States) for model in models):
         raise ValueError(
@@ -34,7 +37,7 @@ def one_sentence(states, sentence: int = 0, *, attentions: bool = False) -> list
             raise ValueError(f"{bad} of {model.hidden.numel()} hidden values of {model.name!r} are NaN or infinite")
         if attentions and model.attentions is None:
             raise ValueError(f"{model.name!r} came without attentions: pass attentions=True to kd.encode")
-    if len({model.tokens for model in models}) > 1:
+    if len({model.texts if other_tokens else model.tokens for model in models}) > 1:
         first, second = (list(model.tokens[0]) for model in models)
         raise ValueError(
             f"{models[0].name!r} and {models[1].name!r} cut the text differently: {len(first)} tokens {first[:6]} "
@@ -68,6 +71,14 @@ def matched_layers(models: list[States]) -> list[tuple[int, ...]]:
     if trained is None or len(trained[0]) != len(trained[1]) or max(trained[0]) > teacher.layers:
         trained = relations.layer_map(teacher.layers, student.layers)
     return list(zip(*trained, strict=True))
+
+
+def facing_layers(groups: list[list[States]]) -> list[list[tuple[int, ...]]]:
+    """`matched_layers` for each group of States that share tokens; two groups of one model each face each other."""
+    if len(groups) == 2 and all(len(group) == 1 for group in groups):
+        pairs = matched_layers([group[0] for group in groups])
+        return [[(pair[place],) for pair in pairs] for place in range(2)]
+    return [matched_layers(group) for group in groups]
 
 
 def layer_label(layers: tuple[int, ...]) -> str:

@@ -50,18 +50,21 @@ def layer_path(states, *, sentence: int = 0) -> go.Figure:
     One principal component analysis per model over all its words and matched layers; the shares of the variance are
     in the axis names. An axis has no natural sign: the student's axes are turned so that they agree with the
     teacher's as far as a sign can [ours]. Words without room for their name have it in the legend and on hover; click
-    one in the legend to hide it, twice to see it alone.
+    one in the legend to hide it, twice to see it alone. Two models that cut the sentence differently have no words in
+    common: nothing is turned, and there is no legend.
     """
-    models = inputs.one_sentence(states, sentence)
-    tokens, notes = inputs.words(models)
+    models = inputs.one_sentence(states, sentence, other_tokens=True)
+    alike, known = len({model.tokens for model in models}) == 1, [inputs.words([model]) for model in models]
+    notes = tuple(dict.fromkeys(note for _, notes in known for note in notes))
     layers, figure, first, shares = inputs.matched_layers(models), go.Figure(), None, []
     width, gap = (1.0, 0.0) if len(models) == 1 else (0.43, 0.14)
-    for m, (model, panel) in enumerate(zip(models, inputs.panels_of(models), strict=False)):
+    for m, (model, panel, (tokens, _)) in enumerate(zip(models, inputs.panels_of(models), known, strict=False)):
         hidden = model.hidden[0, [pair[m] for pair in layers], : len(tokens)].numpy()  # (layers, n, d)
         path, share = principal_plane(hidden)
         first = path if first is None else first
-        path *= np.where((path * first).sum((0, 1)) < 0, -1, 1)
-        axes = {"xaxis": parts.numbered("x", m), "yaxis": parts.numbered("y", m), "showlegend": m == 0}
+        if alike:
+            path *= np.where((path * first).sum((0, 1)) < 0, -1, 1)
+        axes = {"xaxis": parts.numbered("x", m), "yaxis": parts.numbered("y", m), "showlegend": alike and m == 0}
         for trace in _paths(path, list(map(theme.token_text, tokens)), [str(pair[m]) for pair in layers], 360 * width):
             figure.add_scatter(**trace, **axes)
         domain = [m * (width + gap), m * (width + gap) + width]
@@ -71,7 +74,8 @@ def layer_path(states, *, sentence: int = 0) -> go.Figure:
         figure.add_annotation(parts.heading(panel.name, panel.role, domain))
         shares.append(f"{sum(share):.0%}")
     figure.update_layout(legend={"title": {"text": "word (click to hide)"}, "tracegroupgap": 0})
-    alt = f"Lines that follow each of {inputs.spoken(tokens)} from the embedding to the last layer in two dimensions,"
+    followed = " and ".join(dict.fromkeys(inputs.spoken(tokens) for tokens, _ in known))
+    alt = f"Lines that follow each of {followed} from the embedding to the last layer in two dimensions,"
     alt += f" for {inputs.named(models)}; the plane holds {' and '.join(shares)} of the variance."
     title = "Paths of the words through the layers: from the open circle, the embedding, to the name"
     return theme.finish(figure, title, alt, notes, plot=380)

@@ -72,51 +72,42 @@ def word_angles(states, vertex: int | str, *, sentence: int = 0, window: int | N
     return _draw(models, layers, tokens, views, alt=alt, notes=notes, chosen=vertex if all_fit else 0, **look)
 
 
-def chosen_word(sentences, step: int, quantity: str, places: list[int], window: int | None = None) -> go.Figure:
+def chosen_word(groups, step: int, quantity: str, places: list[int], window: int | None = None) -> go.Figure:
     """Relations of the words at one layer; above each map the row of a chosen word, as bars over its sentence.
 
-    sentences : for each of one or two sentences the States of one model, or of two, teacher first; two sentences leave
-                no room for the difference of the models
-    step      : place among the matched layers; colours mean the same at each   quantity : one of `QUANTITIES`
-    places    : for each sentence the place of its word; of angles it is the vertex
+    groups : one or two, each the States of one model, or of two that share tokens, teacher first: two sentences, or two
+             models that cut a sentence differently. Only one group leaves room for the difference of its models
+    step   : place among the matched layers; colours mean the same at each   quantity : one of `QUANTITIES`
+    places : for each group the place of its word; of angles it is the vertex
     """
-    panels, labels, shown, rows, notes = [], [], [], [], ()
-    for number, (states, place) in enumerate(zip(sentences, places, strict=True), start=1):
-        models = inputs.one_sentence(states)
-        tokens, more = inputs.words(models)
+    groups = [inputs.one_sentence(states) for states in groups]
+    models = {model.name: model for states in groups for model in states}
+    sentences = len(groups) == 2 and (len(models) == 1 or len(groups[0]) == 2)
+    panels, labels, shown, rows, notes, angles = [], [], [], [], (), quantity == ANGLES
+    for number, (states, layers, place) in enumerate(zip(groups, inputs.facing_layers(groups), places, strict=True), 1):
+        tokens, more = inputs.words(states)
         if place >= len(tokens):
             raise ValueError(f"word {place} is not among the first {len(tokens)} tokens, which the figure shows")
-        grams = _grams(models, inputs.matched_layers(models))
-        angles = quantity == ANGLES
-        view = (
-            _angles(grams, tokens, place, window) if angles else _pairs(quantity, grams, _inside(len(tokens), window))
-        )
-        beside = inputs.panels_of(models)[: None if len(sentences) == 1 else len(models)]
-        panels += (
-            beside
-            if len(sentences) == 1
-            else [Panel(f"{number}: {p.name.partition(' · ')[0]}", p.role) for p in beside]
-        )
-        labels, rows, notes = labels + [tokens] * len(beside), rows + [place] * len(beside), notes + more
+        grams, inside = _grams(states, layers), _inside(len(tokens), window)
+        view = _angles(grams, tokens, place, window) if angles else _pairs(quantity, grams, inside)
+        beside = inputs.panels_of(states)[: None if len(groups) == 1 else len(states)]
+        if sentences:
+            beside = [Panel(f"{number}: {panel.name.partition(' · ')[0]}", panel.role) for panel in beside]
+        panels, notes = panels + beside, notes + more
+        labels, rows = labels + [tokens] * len(beside), rows + [place] * len(beside)
         shown.append(replace(view, arrays=view.arrays[: len(beside)]))
     arrays = [array for view in shown for array in view.arrays]
     reach = None if len(arrays) != 3 else heatmaps.bounds_of([np.abs(arrays[2])], 0.0)[1]
     bounds = [view.bounds for view in shown]
     bounds = min(low for low, _ in bounds), max(high for _, high in bounds)
-    chosen = dict.fromkeys(f"“{theme.visible(tokens[place])}”" for tokens, place in zip(labels, rows))
-    named = " and ".join(chosen)
+    named = " and ".join(dict.fromkeys(f"“{theme.visible(tokens[place])}”" for tokens, place in zip(labels, rows)))
     title = f"Angles at {named}" if angles else f"{quantity.capitalize()}; as bars: {named}"
-    view = View(
-        quantity,
-        theme.text(f"{title} (click a word)"),
-        [array[[step]] for array in arrays],
-        shown[0].value,
-        bounds,
-        reach,
-    )
+    title = theme.text(f"{title} (click a word)")
+    view = View(quantity, title, [array[[step]] for array in arrays], shown[0].value, bounds, reach)
     look = {"axis_names": ("word k", "word i"), "joint": "∠"} if angles else {"bars": tuple(rows)}
     spoken = " and of ".join(inputs.spoken(tokens) for tokens in labels[:: len(labels) // len(shown)])
-    alt = f"Heatmaps of the {view.value} of {spoken} at one layer, for {inputs.named(models)}; chosen: {named}."
+    alt = f"Heatmaps of the {view.value} of {spoken} at one layer, for {inputs.named(list(models.values()))}; "
+    alt += f"chosen: {named}."
     figure = heatmaps.figure([view], panels, labels, alt=alt, notes=tuple(dict.fromkeys(notes)), **look)
     return figure.update_layout(dragmode=False).update_xaxes(fixedrange=True).update_yaxes(fixedrange=True)
 

@@ -4,63 +4,76 @@ from __future__ import annotations
 
 import numpy as np
 import plotly.graph_objects as go
+import torch
 
 from kdviz.figures import inputs, parts, theme
+from kdviz.states import States
 
 PER_LINE, LINES = 10, 12
 MOST_WORDS = 20  # on the axis of `next_words`
 LONGEST = 16  # characters of a prefix on the slider
 REST = "all others"
-FIRST, ENTROPY = "KL(teacher ‖ student)", "entropy"
+FIRST, ENTROPY, ACCEPTED = "KL(teacher ‖ student)", "entropy", "accepted, Σ min(p, q)"
+TITLES = {FIRST: "Where the student says another next word", ACCEPTED: "How often a word of the student is accepted"}
 
 
 def coloured_text(states, *, sentence: int = 0) -> go.Figure:
     """A text whose words are coloured by the distribution of the word that comes next, as language models see it.
 
-    Of one model the colour is the entropy: how open it is what follows. Of two, teacher first, a menu offers the
-    divergence KL(p ‖ q) of the teacher's distribution p and the student's q, and the entropy of each, on one scale.
-    All in nats.
+    Of one model the colour is the entropy, nats: how open it is what follows. Of two, teacher first, a menu offers the
+    divergence KL(p ‖ q) of the teacher's distribution p and the student's q, nats; Σ min(p, q), how often the teacher
+    accepts a word that the student drafts (Leviathan et al. 2023, theorem 3.5); and both entropies, on one scale.
 
     states   : States of one or two language models, from ``kd.encode(models, text)``
     sentence : which of the texts
     Raises ValueError for States without logits of a next word, and for two of different vocabularies.
     """
     models = inputs.one_sentence(states, sentence)
+    logs = next_log_probs(models)
+    views = {f"{ENTROPY}, {model.name}": -(log.exp() * log).sum(-1).numpy() for model, log in zip(models, logs)}
+    if len(models) == 2:
+        divergence = (logs[0].exp() * (logs[0] - logs[1])).sum(-1).numpy()
+        accepted = torch.minimum(*(log.exp() for log in logs)).sum(-1).numpy()
+        views = {FIRST: divergence, ACCEPTED: accepted} | views
+    if bad := [name for name, values in views.items() if not np.isfinite(values).all()]:
+        raise ValueError(f"{bad[0]} is not finite at some word: a model excludes a word, or its logits are NaN")
+    tokens, notes = inputs.words(models, PER_LINE * LINES)
+    views = {name: values[: len(tokens)] for name, values in views.items()}
+    lines = -(-len(tokens) // PER_LINE)
+    blank = [""] * (lines * PER_LINE - len(tokens))
+    cells = np.array([*map(theme.token_text, tokens), *blank], object).reshape(lines, PER_LINE).tolist()
+    figure, titles = go.Figure(), [TITLES.get(name, "How open the next word is") for name in views]
+    tops = {FIRST: [FIRST], ACCEPTED: []}  # of which views a scale reaches the largest value; one of shares goes to 1
+    for number, (name, values) in enumerate(views.items()):
+        alike = tops.get(name, [view for view in views if view.startswith(ENTROPY)])
+        top = max([views[view].max() for view in alike], default=1.0)
+        look = {"zmin": 0, "zmax": max(float(top), 1e-3), "colorscale": theme.SEQUENTIAL, "xgap": 2, "ygap": 6}
+        hover = f"%{{text}}: {theme.text(name)} %{{z:.3f}}<extra></extra>"
+        shown = {"text": cells, "texttemplate": "%{text}", "hovertemplate": hover, "visible": number == 0}
+        filled = np.append(values, [np.nan] * len(blank)).reshape(lines, PER_LINE)
+        bar = parts.colour_bar("probability" if name == ACCEPTED else "nats")
+        figure.add_heatmap(z=theme.compact(filled), **shown, **look, colorbar=bar)
+    if len(views) > 1:
+        figure.update_layout(updatemenus=[parts.menu([*map(theme.text, views)], titles, 1)])
+    bare = {"showgrid": False, "zeroline": False, "showticklabels": False}
+    figure.update_xaxes(**bare, title="words, line by line; the colour tells of the word after each")
+    figure.update_yaxes(**bare, autorange="reversed", title="line")
+    name, first = next(iter(views.items()))
+    alt = f"{inputs.spoken(tokens)}, coloured by the next word's {name}, highest after "
+    alt += f"“{theme.visible(tokens[first.argmax()])}”, {first.max():.2f} nats; its mean is {first.mean():.2f}"
+    alt += f"; of the student's next words {views[ACCEPTED].mean():.2f} are accepted." if ACCEPTED in views else "."
+    return theme.finish(figure, titles[0], alt, notes, plot=max(180, 44 * lines))
+
+
+def next_log_probs(models: list[States]) -> list[torch.Tensor]:
+    """For each model the log-probabilities (n, V) of the word after each of n words; errors of `coloured_text`."""
     for model in models:
         if model.logits is None or model.labels != ("token",):
             raise ValueError(f"{model.name!r} does not say the next word: pass States of language models")
     sizes = [model.logits.shape[-1] for model in models]
     if len({*sizes}) > 1:
         raise ValueError(f"vocabularies of {sizes[0]:,} and {sizes[1]:,} tokens cannot be compared token by token")
-    logs = [model.logits[0].double().log_softmax(-1) for model in models]
-    views = [(f"{ENTROPY}, {model.name}", -(log.exp() * log).sum(-1).numpy()) for model, log in zip(models, logs)]
-    if len(models) == 2:
-        views.insert(0, (FIRST, (logs[0].exp() * (logs[0] - logs[1])).sum(-1).numpy()))
-    if bad := [name for name, values in views if not np.isfinite(values).all()]:
-        raise ValueError(f"{bad[0]} is not finite at some word: a model excludes a word, or its logits are NaN")
-    tokens, notes = inputs.words(models, PER_LINE * LINES)
-    lines = -(-len(tokens) // PER_LINE)
-    blank = [""] * (lines * PER_LINE - len(tokens))
-    cells = np.array([*map(theme.token_text, tokens), *blank], object).reshape(lines, PER_LINE).tolist()
-    figure, titles = go.Figure(), []
-    open_to = max(values[: len(tokens)].max() for name, values in views if name != FIRST)
-    for number, (name, values) in enumerate(views):
-        filled = np.append(values[: len(tokens)], [np.nan] * len(blank)).reshape(lines, PER_LINE)
-        top = values[: len(tokens)].max() if name == FIRST else open_to
-        look = {"zmin": 0, "zmax": max(float(top), 1e-3), "colorscale": theme.SEQUENTIAL, "xgap": 2, "ygap": 6}
-        hover = f"%{{text}}: {theme.text(name)} %{{z:.3f}}<extra></extra>"
-        shown = {"text": cells, "texttemplate": "%{text}", "hovertemplate": hover, "visible": number == 0}
-        figure.add_heatmap(z=theme.compact(filled), **shown, **look, colorbar=parts.colour_bar("nats"))
-        titles.append("Where the student says another next word" if name == FIRST else "How open the next word is")
-    if len(views) > 1:
-        figure.update_layout(updatemenus=[parts.menu([theme.text(name) for name, _ in views], titles, 1)])
-    bare = {"showgrid": False, "zeroline": False, "showticklabels": False}
-    figure.update_xaxes(**bare, title="words, line by line; the colour tells of the word after each")
-    figure.update_yaxes(**bare, autorange="reversed", title="line")
-    most = int(views[0][1][: len(tokens)].argmax())
-    alt = f"{inputs.spoken(tokens)}, coloured by the next word's {views[0][0]}, highest after "
-    alt += f"“{theme.visible(tokens[most])}”, {views[0][1][most]:.2f} nats; its mean is {views[0][1].mean():.2f}."
-    return theme.finish(figure, titles[0], alt, notes, plot=max(180, 44 * lines))
+    return [model.logits[0].double().log_softmax(-1) for model in models]
 
 
 def next_words(prefix, probs, words, *, names=("teacher", "student")) -> go.Figure:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import kdviz as kd
 from kdviz.data.task import Task
 from kdviz.explore.explorer import PLOTLY_MIME, Picture
+from kdviz.figures import theme
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -20,6 +22,17 @@ def models():
     teacher = kd.build_student(task, layers=6, hidden=48, heads=4, vocabulary="full", seed=0)
     teacher.name, teacher.role = "big", "teacher"
     student = kd.build_student(task, layers=2, hidden=32, heads=2, vocabulary="full", seed=1)
+    return [teacher, student]
+
+
+@pytest.fixture(scope="module")
+def writers():
+    """Two models that write symbols, a teacher of four layers and a student of two."""
+    rows = pd.DataFrame({"prompt": ["3+4=", "8+8="], "completion": ["7", "16"]})
+    splits = dict.fromkeys(("train", "dev", "test"), rows)
+    task = kd.load_task(**splits, kind="language-modelling", tokenizer="characters")
+    teacher, student = (kd.build_student(task, layers=n, hidden=16, heads=2, seed=n, family="llama") for n in (4, 2))
+    teacher.name, teacher.role = "writer", "teacher"
     return [teacher, student]
 
 
@@ -188,6 +201,72 @@ def test_layers_of_one_word_and_paths_of_all(layers, models):
     layers.view.value = "paths of all words"
     assert layers.word.disabled
     assert layers.figure.data[0].type == "scatter"
+
+
+def test_models_that_cut_a_sentence_differently_stand_side_by_side(models, writers):
+    reader, writer = models[0], writers[0]
+    words = kd.explore.word_relations([reader, writer], "3+4")
+    left, right = (np.array(trace.z) for trace in words.figure.data if trace.type == "heatmap")
+    of_reader, of_writer = kd.encode(reader, "3+4"), kd.encode(writer, "3+4")
+    assert of_reader.tokens != of_writer.tokens
+    for shown, states, last in ((left, of_reader, 6), (right, of_writer, 4)):
+        expected = kd.relations.cosine(kd.relations.word_gram(states.hidden[0, last])).numpy()
+        np.testing.assert_allclose(shown, expected, atol=2e-3)
+    assert [label for label, _ in words.layer.options] == ["0", "3↔2", "6↔4"]
+    words.words[0].value = of_reader.tokens[0].index("4")
+    assert words.words[1].label.endswith(": 4"), "the same word is chosen in both"
+    words._picture._handle_custom_msg({"panel": 1, "word": 0}, [])
+    assert (words.words[0].value, words.words[1].value) == (of_reader.tokens[0].index("4"), 0)
+    headings = {note.text for note in words.figure.layout.annotations}
+    assert {"<b>teacher · big</b>", "<b>teacher · writer</b>"} <= headings
+    assert words._repr_mimebundle_()[PLOTLY_MIME]["layout"]["yaxis2"]["ticktext"] == list(of_writer.tokens[0])
+    words.second.value = "4+3"
+    assert "cut texts differently" in words.message.value.replace("\xa0", " ")
+    words.models.value = "writer"
+    assert words.message.value == "" and len([t for t in words.figure.data if t.type == "heatmap"]) == 2
+
+
+def test_paths_of_models_that_cut_a_sentence_differently(models, writers):
+    layers = kd.explore.layer_relations([models[0], writers[0]], "3+4")
+    assert "choose the paths" in layers.message.value.replace("\xa0", " ") and layers.figure is None
+    layers.view.value = "paths of all words"
+    names = {panel: [t.name.split(": ")[1] for t in layers.figure.data if t.xaxis == panel] for panel in ("x", "x2")}
+    assert names["x"] == ["[CLS]", "3", "+", "4", "[SEP]"] and names["x2"][-3:] == ["3", "+", "4"]
+    assert [len(t.x) for t in layers.figure.data] == [3] * len(layers.figure.data)
+
+
+def test_a_word_of_a_causal_model_sees_no_later_one(writers):
+    words = kd.explore.word_relations(writers, "3+4")
+    assert "a word sees no later one" in words.figure.layout.title.subtitle.text.replace("\xa0", " ")
+    before = np.array(words.figure.data[0].z)
+    words.sentence.value = "3+8"
+    after = np.array(words.figure.data[0].z)
+    np.testing.assert_allclose(after[:-1, :-1], before[:-1, :-1], atol=1e-4)
+    assert np.abs(after[-1] - before[-1]).max() > 0.01
+
+
+def test_the_next_word_as_bars_and_as_colours(writers):
+    explorer = kd.explore.next_words(writers, "3+4=")
+    states = kd.encode(writers, "3+4=")
+    for number, state in enumerate(states):
+        expected = state.logits[0].softmax(-1)[2].numpy()
+        shown = dict(zip(explorer.figure.layout.xaxis.ticktext, explorer.figure.frames[2].data[number].y))
+        for word, share in zip(writers[0].tokenizer.convert_ids_to_tokens(range(len(expected))), expected):
+            assert shown[theme.token_text(word, 24)] == pytest.approx(float(share), abs=1e-3)
+    explorer.view.value = "the text in colours"
+    assert [button.label for button in explorer.figure.layout.updatemenus[0].buttons][0] == "KL(teacher ‖ student)"
+    explorer.models.value = "student" if "student" in explorer._choices else list(explorer._choices)[-1]
+    assert not explorer.figure.layout.updatemenus
+    explorer.sentence.value = " "
+    assert "The sentence is empty" in explorer.message.value.replace("\xa0", " ")
+
+
+def test_models_that_do_not_write_have_no_next_word(models, writers):
+    assert "does not say the next word" in kd.explore.next_words(models).message.value.replace("\xa0", " ")
+    unlike = kd.explore.next_words([models[0], writers[0]], "3+4")
+    assert "know different words" in unlike.message.value.replace("\xa0", " ")
+    unlike.models.value = "writer"
+    assert unlike.message.value == "" and unlike.figure.frames
 
 
 def test_a_page_without_plotly_gets_an_ordinary_output(words):

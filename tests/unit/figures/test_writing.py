@@ -19,7 +19,7 @@ def test_colours_are_divergence_and_entropies_on_one_scale():
     logits[0, 4, 7] = 1e4
     teacher = replace(teacher, logits=logits)  # knows what follows the fifth word, and nothing of the others
     figure = kd.figures.coloured_text([teacher, student])
-    divergence, of_teacher, of_student = (np.ravel(trace.z)[:13] for trace in figure.data)
+    divergence, accepted, of_teacher, of_student = (np.ravel(trace.z)[:13] for trace in figure.data)
     expected = np.full(13, math.log(30))
     expected[4] = 0
     np.testing.assert_allclose(of_teacher, expected, rtol=1e-3, atol=1e-6)
@@ -27,9 +27,13 @@ def test_colours_are_divergence_and_entropies_on_one_scale():
     terms = np.where(p > 0, p * (np.log(np.maximum(p, 1e-300)) - np.log(q)), 0)
     np.testing.assert_allclose(divergence, terms.sum(-1), rtol=1e-3)
     np.testing.assert_allclose(of_student, -(q * np.log(q)).sum(-1), rtol=1e-3)
-    assert figure.data[1].zmax == figure.data[2].zmax == pytest.approx(math.log(30), rel=1e-3)
+    np.testing.assert_allclose(accepted, np.minimum(p, q).sum(-1), rtol=1e-3)
+    assert (figure.data[1].zmax, figure.data[1].colorbar.title.text) == (1, "probability")
+    assert f"{accepted.mean():.2f} are accepted" in figure.layout.meta["alt"].replace("\xa0", " ")
+    assert figure.data[2].zmax == figure.data[3].zmax == pytest.approx(math.log(30), rel=1e-3)
     assert [button.label for button in figure.layout.updatemenus[0].buttons] == [
         "KL(teacher ‖ student)",
+        "accepted, Σ min(p, q)",
         "entropy, minilm",
         "entropy, student",
     ]
