@@ -13,10 +13,10 @@ from kdviz.figures.writing import next_log_probs
 from kdviz.states import encode
 
 WRITING = (
-    "the capital of france is paris, and the capital of italy is",
-    "one, two, three, four, five,",
-    "the plot is thin but the acting is",
-    "she opened the door and saw",
+    "The capital of France is Paris, and the capital of Italy is",
+    "One, two, three, four, five,",
+    "The plot is thin, but the acting is",
+    "She opened the door and saw",
 )
 EXAMPLES = (
     "the plot is thin but the acting is not bad at all",

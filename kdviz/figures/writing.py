@@ -102,7 +102,7 @@ def next_words(prefix, probs, words, *, names=("teacher", "student")) -> go.Figu
         rows, words = np.concatenate([rows[..., kept], rest], -1), [*(words[place] for place in kept), REST]
     before = [" ".join(map(theme.visible, prefix[max(0, end - 3) : end])) for end in range(1, len(prefix) + 1)]
     ends = [text if len(text) <= LONGEST else "…" + text[1 - LONGEST :] for text in before]  # last words matter
-    steps = list(map(theme.text, ends)), "after ", 0
+    steps = list(map(theme.text, ends)), "after ", len(ends) - 1
     shades = [theme.shade(name, number) for number, name in enumerate(names)]
     figure, below = parts.bars(rows.round(4), names, shades, words, steps, "next word")
     figure.update_yaxes(range=[0, 1.08], title="probability")

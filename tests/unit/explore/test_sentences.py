@@ -31,7 +31,7 @@ def writers():
     rows = pd.DataFrame({"prompt": ["3+4=", "8+8="], "completion": ["7", "16"]})
     splits = dict.fromkeys(("train", "dev", "test"), rows)
     task = kd.load_task(**splits, kind="language-modelling", tokenizer="characters")
-    teacher, student = (kd.build_student(task, layers=n, hidden=16, heads=2, seed=n, family="llama") for n in (4, 2))
+    teacher, student = (kd.build_student(task, layers=n, hidden=16, heads=2, seed=n) for n in (4, 2))
     teacher.name, teacher.role = "writer", "teacher"
     return [teacher, student]
 
@@ -219,7 +219,7 @@ def test_models_that_cut_a_sentence_differently_stand_side_by_side(models, write
     assert (words.words[0].value, words.words[1].value) == (of_reader.tokens[0].index("4"), 0)
     headings = {note.text for note in words.figure.layout.annotations}
     assert {"<b>teacher · big</b>", "<b>teacher · writer</b>"} <= headings
-    assert words._repr_mimebundle_()[PLOTLY_MIME]["layout"]["yaxis2"]["ticktext"] == list(of_writer.tokens[0])
+    assert words._repr_mimebundle_()[PLOTLY_MIME]["layout"]["yaxis2"]["ticktext"][1:] == ["3", "+", "4"]
     words.second.value = "4+3"
     assert "cut texts differently" in words.message.value.replace("\xa0", " ")
     words.models.value = "writer"

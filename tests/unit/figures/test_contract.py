@@ -341,6 +341,17 @@ def test_paths_have_a_beginning_an_end_and_a_colour_of_their_own():
     assert "open circle" in figure.layout.title.text.replace("<br>", " ")
 
 
+def test_a_word_of_giant_vectors_is_left_out_of_the_paths_and_named():
+    teacher, student = pair(tokens=9)
+    teacher.hidden[0, 2:5, 1] *= 1000
+    figure = kd.figures.layer_path([teacher, student])
+    names = [trace.name for trace in figure.data]
+    assert names == [f"{place}: {teacher.tokens[0][place]}" for place in (0, *range(2, 9))] * 2
+    assert "10 times as long as others: “word0”" in figure.layout.title.subtitle.text.replace("\xa0", " ")
+    assert max(np.abs([trace.x for trace in figure.data]).ravel()) < 100
+    assert "word0" not in figure.layout.meta["alt"]
+
+
 def test_equal_points_have_no_plane():
     states = make_states(tokens=3)
     states.hidden.fill_(1.0)
