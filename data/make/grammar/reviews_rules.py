@@ -82,21 +82,16 @@ class Grammar:
         pool = special if kind != "any" and self.rng.random() < 0.6 else self.opinions["any"][value]
         return self.rng.choice(pool)
 
+    def form(self, rule, plural: bool, **words) -> str:
+        """One of the forms of a clause rule, its verbs in the number of what is judged."""
+        verbs = {name: forms[plural] for name, forms in VERBS.items()}
+        return self.rng.choice(FORMS[rule]).format(**verbs, **words)
+
     def plain(self, domain, value, noun=None, degree="") -> Clause:
         noun, plural, kind = noun or self.noun(domain)
         word = self.opinion(kind, value)
         phrase = f"{degree} {word}".strip()
-        be, seem = ("are", "seem") if plural else ("is", "seems")
-        strike, turn = ("strike", "turn") if plural else ("strikes", "turns")
-        forms = [
-            f"the {noun} {be} {phrase}",
-            f"the {noun} {be} {phrase}",
-            f"I find the {noun} {phrase}",
-            f"the {noun} {seem} {phrase}",
-            f"the {noun} {strike} me as {phrase}",
-            f"the {noun} {turn} out to be {phrase}",
-        ]
-        return Clause(self.rng.choice(forms), value, ("plain",), (word,), noun)
+        return Clause(self.form("plain", plural, noun=noun, word=phrase), value, ("plain",), (word,), noun)
 
     def intensified(self, domain, value) -> Clause:
         base = self.rng.choice(INTENSIFIED[value])
@@ -111,67 +106,20 @@ class Grammar:
     def negated(self, domain, value) -> Clause:
         base = self.rng.choice(NEGATED[value])
         noun, plural, kind = self.noun(domain)
-        word, be = self.opinion(kind, base), "are" if plural else "is"
-        forms = [
-            f"the {noun} {be} not {word}",
-            f"the {noun} {be}n't {word}",
-            f"the {noun} {be} hardly {word}",
-            f"I would not call the {noun} {word}",
-            f"I don't find the {noun} {word}",
-        ]
-        return Clause(self.rng.choice(forms), value, ("negated",), (word,), noun)
+        word = self.opinion(kind, base)
+        return Clause(self.form("negated", plural, noun=noun, word=word), value, ("negated",), (word,), noun)
 
     def refuted(self, domain, value) -> Clause:
         base = self.rng.choice(REFUTED[value])
         noun, plural, kind = self.noun(domain)
-        word, be = self.opinion(kind, base), "are" if plural else "is"
-        forms = [
-            f"the {noun} {be} not {word} at all",
-            f"the {noun} {be} anything but {word}",
-            f"there is nothing {word} about the {noun}",
-            f"the {noun} {be} not remotely {word}",
-            f"the {noun} {be} not {word} in the least",
-        ]
-        return Clause(self.rng.choice(forms), value, ("refuted",), (word,), noun)
+        word = self.opinion(kind, base)
+        return Clause(self.form("refuted", plural, noun=noun, word=word), value, ("refuted",), (word,), noun)
 
     def comparison(self, domain, value) -> Clause:
         spec = self.lexicon["domains"][domain]
         noun, plural, _ = self.rng.choice(spec["aspects"])
-        rival, be = self.rng.choice(spec["rivals"]), "are" if plural else "is"
-        forms = {
-            2: [
-                "{be} far better than in R",
-                "{be} so much better than in R",
-                "{be} miles ahead of R",
-                "{be} in another league from R",
-            ],
-            1: [
-                "{be} a bit better than in R",
-                "{be} slightly ahead of R",
-                "{be} less of a let-down than in R",
-                "{be} a step up from R",
-            ],
-            0: [
-                "{be} no better and no worse than in R",
-                "{be} about the same as in R",
-                "{be} on a par with R",
-                "{be} neither ahead of R nor behind it",
-            ],
-            -1: [
-                "{be} a bit worse than in R",
-                "{be} slightly behind R",
-                "{be} less of a success than in R",
-                "{be} a step down from R",
-            ],
-            -2: [
-                "{be} far worse than in R",
-                "{be} so much worse than in R",
-                "{be} miles behind R",
-                "{be} nowhere close to R",
-            ],
-        }[value]
-        form = self.rng.choice(forms).format(be=be).replace("than in R", f"than {spec['in']} R")
-        return Clause(f"the {noun} {form.replace('R', rival)}", value, ("comparison",), (), noun)
+        words = {"noun": noun, "rival": self.rng.choice(spec["rivals"]), "in": spec["in"]}
+        return Clause(self.form(("comparison", value), plural, **words), value, ("comparison",), (), noun)
 
     def implicit(self, domain, value) -> Clause:
         text = self.rng.choice(self.lexicon["implicit"][domain][value])
@@ -234,15 +182,11 @@ class Grammar:
         """The subject (or the surroundings) has a feeling of its own, which does not count."""
         spec = self.lexicon["domains"][domain]
         item, topic = self.rng.choice(spec["items"].split()), self.rng.choice(spec["topics"])
-        link = {"films": "about", "books": "about", "gadgets": "made for"}.get(domain, "near")
         judge = self.rng.choice([self.plain, *self.possible(value, "intensified", "diminished", "negated")])
         judged = judge(domain, value)
-        forms = [
-            f"it is {article(item)} {link} {topic}, and {judged.text}",
-            f"in this {item} {link} {topic}, {judged.text}",
-            f"{judged.text} in this {item} {link} {topic}",
-        ]
-        return Clause(self.rng.choice(forms), value, ("topic", *judged.rules), judged.words)
+        words = {"a_item": article(item), "item": item, "link": LINKS.get(domain, "near"), "topic": topic}
+        text = self.form("topic", False, **words, judged=judged.text)
+        return Clause(text, value, ("topic", *judged.rules), judged.words)
 
     def review(self, phenomenon: str, value: int, domain: str) -> Clause | None:
         """One review, or None when the phenomenon cannot have that value."""
@@ -305,5 +249,69 @@ FRAMES = {
         "{A} and {B}, so they cancel out",
         "on the one hand {A}, on the other hand {B}",
         "{A} and {B} in equal measure",
+    ],
+}
+
+# Of a verb, one and several.
+VERBS = {"be": ("is", "are"), "seem": ("seems", "seem"), "strike": ("strikes", "strike"), "turn": ("turns", "turn")}
+LINKS = {"films": "about", "books": "about", "gadgets": "made for"}  # an item and its topic; "near" elsewhere
+# What a clause rule makes of what is judged and an opinion word, of a rival, or of a judgement with a topic.
+FORMS = {
+    "plain": [
+        "the {noun} {be} {word}",
+        "the {noun} {be} {word}",
+        "I find the {noun} {word}",
+        "the {noun} {seem} {word}",
+        "the {noun} {strike} me as {word}",
+        "the {noun} {turn} out to be {word}",
+    ],
+    "negated": [
+        "the {noun} {be} not {word}",
+        "the {noun} {be}n't {word}",
+        "the {noun} {be} hardly {word}",
+        "I would not call the {noun} {word}",
+        "I don't find the {noun} {word}",
+    ],
+    "refuted": [
+        "the {noun} {be} not {word} at all",
+        "the {noun} {be} anything but {word}",
+        "there is nothing {word} about the {noun}",
+        "the {noun} {be} not remotely {word}",
+        "the {noun} {be} not {word} in the least",
+    ],
+    ("comparison", 2): [
+        "the {noun} {be} far better than {in} {rival}",
+        "the {noun} {be} so much better than {in} {rival}",
+        "the {noun} {be} miles ahead of {rival}",
+        "the {noun} {be} in another league from {rival}",
+    ],
+    ("comparison", 1): [
+        "the {noun} {be} a bit better than {in} {rival}",
+        "the {noun} {be} slightly ahead of {rival}",
+        "the {noun} {be} less of a let-down than {in} {rival}",
+        "the {noun} {be} a step up from {rival}",
+    ],
+    ("comparison", 0): [
+        "the {noun} {be} no better and no worse than {in} {rival}",
+        "the {noun} {be} about the same as in {rival}",
+        "the {noun} {be} on a par with {rival}",
+        "the {noun} {be} neither ahead of {rival} nor behind it",
+    ],
+    ("comparison", -1): [
+        "the {noun} {be} a bit worse than {in} {rival}",
+        "the {noun} {be} slightly behind {rival}",
+        "the {noun} {be} less of a success than {in} {rival}",
+        "the {noun} {be} a step down from {rival}",
+    ],
+    ("comparison", -2): [
+        "the {noun} {be} far worse than {in} {rival}",
+        "the {noun} {be} so much worse than {in} {rival}",
+        "the {noun} {be} miles behind {rival}",
+        "the {noun} {be} nowhere close to {rival}",
+    ],
+    "topic": [
+        "it is {a_item} {link} {topic}, and {judged}",
+        "in this {item} {link} {topic}, {judged}",
+        "{judged} in this {item} {link} {topic}",
     ],
 }
