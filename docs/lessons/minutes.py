@@ -1,7 +1,8 @@
 """python -m docs.lessons.minutes: honest minutes of a lesson, section by section; --write puts them into its header.
 
 200 words or 4 lines of code take a minute, an exercise what it says of itself. Imports, parameters, checks, solutions,
-formulas, addresses, titles and the list of references cost nothing; answers that are folded away are read.
+formulas, addresses, titles and the list of references cost nothing; answers that are folded away are read. What a quiz
+says of a wrong choice is not counted: only who takes it reads it.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from kdviz.paths import clone, pick
 WORDS, LINES = 200, 4  # a minute
 LIMIT = 45  # minutes of a sitting: what is read and run, or the exercises
 BREAK = "**A good place for a break.**"  # where a lesson of two ideas is left and taken up again
+WRONG = r"(?<=</summary>)Not so\..*"
 SILENT = re.compile(
-    r"\$\$[^$]*\$\$|\$[^$]*\$|\]\([^)]*\)|<[^>]+>|^#+ .*|^(import|from \S+ import|kd\.check\.run).*", re.M
+    WRONG + r"|\$\$[^$]*\$\$|\$[^$]*\$|\]\([^)]*\)|<[^>]+>|^#+ .*|^(import|from \S+ import|kd\.check\.run).*", re.M
 )
 EXERCISE = re.compile(r"^\*\*Exercise \d+\*\* \((\d+) min\)", re.M)
 HEADER = re.compile(r"(?<=\*\*Time\*\* )[^·]*(?= · )")

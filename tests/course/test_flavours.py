@@ -34,11 +34,27 @@ def test_a_student_gets_questions_and_no_answers(lesson):
         assert flavours.source(stub) in words and flavours.source(asked) in words
         assert flavours.source(solution) not in words
     assert "olution is folded" not in words and "mybinder" not in words
-    answers = flavours.ANSWER.findall(quiz(whole))
-    assert len(answers) == 3 and not any(answer in words for answer in answers)
-    assert len(re.findall(r"(?m)^\*\*\d\.\*\*", quiz(made))) == 3
+    choices = flavours.CHOICE.findall(quiz(whole))
+    assert all(f"\n- {choice}" in words and why not in words for choice, why in choices)
+    assert "<details>" not in quiz(made) and len(re.findall(r"(?m)^\*\*\d\.\*\*", quiz(made))) == 3
     # answers of "What to notice" stay
-    assert words.count("<summary>Answer</summary>") == text(whole["cells"]).count("<summary>Answer</summary>") - 3
+    assert words.count("<summary>Answer</summary>") == text(whole["cells"]).count("<summary>Answer</summary>")
+
+
+@by_lesson
+def test_a_quiz_has_three_questions_of_three_choices_one_of_them_right(lesson):
+    heading, *questions = flavours.QUESTION.split(quiz(NOTEBOOKS[lesson]))
+    assert len(questions) == 3 and "<details>" not in heading
+    places = []
+    for question in questions:
+        asked, *lines = question.strip().split("\n")
+        assert asked.endswith("?") and lines[0] == "" and all(flavours.CHOICE.fullmatch(line) for line in lines[1:])
+        choices = flavours.CHOICE.findall(question)
+        assert [choice[:4] for choice, _ in choices] == ["A · ", "B · ", "C · "]
+        verdicts = [re.match(r"(Right|Not so)\. \S", why)[1] for _, why in choices]
+        assert sorted(verdicts) == ["Not so", "Not so", "Right"], "every choice says why it is right, or why it is not"
+        places.append(verdicts.index("Right"))
+    assert sorted(places) == [0, 1, 2], "a letter tells nothing"
 
 
 def test_a_link_to_a_lesson_that_is_not_handed_out_becomes_words():
@@ -47,6 +63,9 @@ def test_a_link_to_a_lesson_that_is_not_handed_out_becomes_words():
     assert link in text(flavours.student(NOTEBOOKS[lesson], [lesson, following])["cells"])
     alone = text(flavours.student(NOTEBOOKS[lesson], [lesson])["cells"])
     assert "**Next:** 03 · Layer transforming relation, the same idea" in alone and ".ipynb)" not in alone
+    for make_one in flavours.FLAVOURS.values():
+        words = text(make_one(NOTEBOOKS["00_start_here"], [])["cells"])
+        assert re.findall(r"\]\((?!https?:)[^)]*\)", words) == [], "nothing leads to a file that is not handed out"
 
 
 @by_lesson
@@ -71,6 +90,9 @@ def test_the_nbgrader_version_grades_every_exercise(lesson):
         assert "points" not in shown
     answers = [graded[f"quiz-{number}"]["source"] for number in (1, 2, 3)]
     assert all(re.fullmatch(r"### BEGIN SOLUTION\n.+\n### END SOLUTION", one, re.DOTALL) for one in answers)
+    outside = text([c for c in made["cells"] if not c["metadata"].get("nbgrader", {}).get("solution")])
+    for choice, why in flavours.CHOICE.findall(quiz(NOTEBOOKS[lesson])):
+        assert f"{choice} {why}" in "".join(answers) and f"- {choice}" in outside and why not in outside
     assert "olution is folded" not in text(made["cells"])
 
 

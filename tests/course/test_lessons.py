@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from docs.book import build as book
 from docs.lessons import minutes
 from docs.lessons.execute import BUDGET, Result, execute
 from tests.browser.pages import assert_page_works
+from tests.browser.slides import assert_every_slide_fits, write_slides
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -47,6 +49,8 @@ def test_a_lesson_runs_within_memory_and_size_and_becomes_a_page(path, tmp_path,
     assert result.over_budget(("peak_mb", "size_kb")) == []
     book.write([tmp_path / path.name], shelf / "book")
     assert_page_works(page, shelf / "book" / "notebooks" / f"{path.stem}.html")
+    executed = json.loads((tmp_path / path.name).read_text(encoding="utf-8"))
+    assert_every_slide_fits(page, write_slides(tmp_path / "slides", executed))
 
 
 # ---- how it is stored ----------------------------------------------------------------------------------------------
@@ -130,13 +134,16 @@ def test_a_lesson_says_the_minutes_that_it_takes(path):
 
 
 def test_minutes_are_counted():
-    """200 words, 4 lines of code; exercises by what they say; what nobody reads is not counted."""
-    words = nbformat.v4.new_markdown_cell("## 1 · One\n" + "word " * 400 + "$$a + b$$ $c$ [link](https://a.b/c)")
+    """200 words, 4 lines of code; exercises by what they say; what nobody reads is not counted, nor a wrong choice."""
+    words = nbformat.v4.new_markdown_cell(
+        "## 1 · One\n" + "word " * 400 + "$$a + b$$ $c$ [link](https://a.b/c)"
+        "\n\n<details><summary>A · word word</summary>Not so. It is not.</details>\n<details><summary>B</summary>Right."
+    )
     exercise = nbformat.v4.new_markdown_cell("**Exercise 1** (7 min): write it.\n\n## References\n" + "word " * 400)
     code = nbformat.v4.new_code_cell("# a comment\nimport os\nx = 1\n\ny = 2\nkd.check.run('a', b)")
     stub = nbformat.v4.new_code_cell("def f():\n    ...", metadata={"tags": ["exercise"]})
     book = nbformat.v4.new_notebook(cells=[words, code, exercise, stub])
-    assert minutes.sections(book) == pytest.approx({"Start": 0, "1 · One": 401 / 200 + 2 / 4 + 6 / 200})
+    assert minutes.sections(book) == pytest.approx({"Start": 0, "1 · One": 406 / 200 + 2 / 4 + 6 / 200})
     assert minutes.minutes(book) == (3, 7) and minutes.sittings(book) == [3, 7]
     book.cells.insert(1, nbformat.v4.new_markdown_cell(f"{minutes.BREAK} More follows."))
     assert minutes.sittings(book) == [2, 1, 7] and "in two sittings" in minutes.header(book)

@@ -53,8 +53,8 @@ RUN = {
         cell("code", "def f():\n    return 'the solution'", tags=["solution"]),
         cell(
             "markdown",
-            "## 2 · Quiz\n\n**1.** Who?\n<details><summary>Answer</summary>Me.</details>\n\n**2.** When?\n"
-            "<details><summary>Answer</summary>Now.</details>",
+            "## 2 · Quiz\n\n**1.** Who?\n\n<details><summary>A · I.</summary>Right. Me.</details>\n"
+            "<details><summary>B · You.</summary>Not so. Them.</details>\n\n**2.** When?",
         ),
     ],
     "metadata": {},
@@ -73,7 +73,8 @@ def test_what_is_on_a_slide_and_what_is_in_the_notes():
     assert 'class="figure"' in drawn and "Picture: bars." in drawn and "What to notice" in drawn and "draw" not in drawn
     assert "Because" not in drawn and "Because" in notes[2] and "draw" in notes[2] and "Only the speaker" in notes[2]
     assert "load" in later, "a cell's own place goes before the rule"
-    assert "Quiz" in quiz and "Who?" in who and "Me." not in who and "Me." in notes[5] and "When?" in when
+    assert "Quiz" in quiz and "Who?" in who and "Me." not in who and "When?" in when
+    assert who.count("<li>") == 2 and "B · You." in who and "Me." in notes[5] and "Them." in notes[5]
     everything = "".join(shown + notes)
     assert "the solution" not in everything and "Left out" not in everything and "seed = 1" not in everything
     assert [one.figure for one in made] == [number == 2 for number in range(7)]
@@ -98,10 +99,19 @@ def test_a_page_asks_nothing_of_the_network_and_no_token_ends_its_script():
     )
 
 
+def test_a_link_leads_to_slides_that_were_made_and_to_nothing_else():
+    lesson, following = NOTEBOOKS["02_word_relation"], "03_layer_transforming_relation"
+    links = lambda *args: re.findall(r'href="([^"#]+)"', pages.slide_page(*args))
+    assert links(lesson, [following]) == ["page.css", f"{following}.html", "index.html"]
+    assert links(lesson) == links(NOTEBOOKS["00_start_here"]) == ["page.css", "index.html"]
+    assert "03 · Layer transforming relation" in pages.slide_page(lesson)
+
+
 def test_a_hand_out_has_outputs_and_no_answers():
     text = pages.hand_out(RUN)
     assert "1 &lt; 2" in text and 'class="figure"' in text and "Who?" in text and '<span class="nf">f</span>' in text
-    for word in ("the solution", "Because", "Me.", "not attempted", "Binder", "<summary>"):
+    assert "<li>A · I.</li>" in text
+    for word in ("the solution", "Because", "Me.", "Them.", "not attempted", "Binder", "<summary>"):
         assert word not in text
 
 

@@ -17,8 +17,11 @@ from kdviz.course.classroom.grading import points_of
 
 FOLDED = re.compile(r"\s*The solution is folded away[^.]*\.")
 ANSWER = re.compile(r"\n?<details>\s*<summary>Answer</summary>(.*?)</details>", re.DOTALL)
+CHOICE = re.compile(r"<details><summary>([A-C] · .*?)</summary>(.*?)</details>")  # of a question of the quiz
 BINDER = re.compile(r"\n*\*\*▶ \[Open this lesson on Binder\]\(\S+\)\*\*")
-LINK = re.compile(r"\[([^]]+)\]\((\w+)\.ipynb\)")
+LINK = re.compile(
+    r"\[([^]]+)\]\((?:(\w+)\.ipynb|\.\./[^)]+)\)"
+)  # to a lesson, or to what lies beside the lessons' folder
 QUESTION = re.compile(r"(?m)^(?=\*\*\d+\.\*\*)")
 HIDDEN = """### BEGIN HIDDEN TESTS
 # the autograder of this course does not run this line: it grades the cell above in a process of its own
@@ -41,10 +44,10 @@ def exercise_cells(notebook: dict) -> Iterator[tuple[str, dict, dict, dict]]:
 
 
 def student(notebook: dict, lessons: list[str] | None = None) -> dict:
-    """The lesson without solutions, answers of the quiz and outputs.
+    """The lesson without solutions, what the quiz says of each choice, and outputs.
 
     Answers to *What to notice* stay, folded: they say what to see in the student's own run, and earn no points.
-    lessons : the names of those handed out; a link to another becomes plain words, None keeps all
+    lessons : the names of those handed out; a link to another, or to docs/, becomes plain words; None keeps all
     """
     return unsolved(_blank(notebook), lessons)
 
@@ -56,12 +59,9 @@ def unsolved(notebook: dict, lessons: list[str] | None = None) -> dict:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             text = BINDER.sub("", FOLDED.sub("", source(cell)))  # Binder opens the stored lesson, with its solutions
-            text = ANSWER.sub("", text) if is_quiz(cell) else text
-            if lessons is not None:
-                text = LINK.sub(lambda found: found[0] if found[2] in lessons else found[1], text)
-            cell["source"] = text.strip("\n")
+            cell["source"] = CHOICE.sub(r"- \1", text).strip("\n")
     notebook["cells"] = [cell for cell in notebook["cells"] if source(cell).strip()]
-    return notebook
+    return _linked(notebook, lessons)
 
 
 def solved(notebook: dict) -> dict:
@@ -81,7 +81,7 @@ def instructor(notebook: dict, lessons: list[str] | None = None) -> dict:
         if name := names.get(id(cell)):
             cells.append(_markdown(f"note-{name}", _note(name)))
         cells.append(cell)
-    return notebook | {"cells": cells}
+    return _linked(notebook | {"cells": cells}, lessons)
 
 
 def nbgrader(notebook: dict, lessons: list[str] | None = None) -> dict:
@@ -147,6 +147,14 @@ def _blank(notebook: dict) -> dict:
     return notebook
 
 
+def _linked(notebook: dict, lessons: list[str] | None) -> dict:
+    """The notebook with words in place of links to what is not handed out; None keeps all links."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown" and lessons is not None:
+            cell["source"] = LINK.sub(lambda found: found[0] if found[2] in lessons else found[1], source(cell))
+    return notebook
+
+
 def _body(text: str) -> list[str]:
     """The lines of the (last) function in `text`, without its first line and docstring."""
     function = next(node for node in reversed(ast.parse(text).body) if isinstance(node, ast.FunctionDef))
@@ -168,8 +176,9 @@ def _questions(quiz: dict) -> list[dict]:
     heading, *questions = QUESTION.split(source(quiz))
     cells = [_markdown("quiz", heading.strip())]
     for number, question in enumerate(questions, 1):
-        answer = ANSWER.search(question)[1].strip()
-        asked, text = ANSWER.sub("", question).strip(), f"### BEGIN SOLUTION\n{answer}\n### END SOLUTION"
+        asked = CHOICE.sub(r"- \1", question).strip() + "\n\nWhich one, and why?"
+        answer = "\n\n".join(f"{choice} {why}" for choice, why in CHOICE.findall(question))
+        text = f"### BEGIN SOLUTION\n{answer}\n### END SOLUTION"
         settings = _cell(f"quiz-{number}", "markdown", grade=True, solution=True, points=1)
         cells += [_markdown(f"question-{number}", asked), _markdown(f"answer-{number}", text, nbgrader=settings)]
     return cells

@@ -11,13 +11,20 @@ function draw(place) {
   Plotly.newPlot(place.querySelector("div"), figure);
 }
 // A slide is made smaller until the window holds it: pictures as a whole, letters down to 60 %. What is left is scrolled.
+// Of a high picture with one panel the rows come closer instead, so that its letters stay readable.
 function fit(slide) {
   var content = slide.firstElementChild;
   slide.classList.remove("wrap");
   content.style.fontSize = "";
   slide.querySelectorAll(".figure").forEach(function (place) {
     var drawing = place.querySelector("div"), plot = drawing._fullLayout;
-    var scale = Math.max(0.6, Math.min(1, place.clientWidth / plot.width, (innerHeight - 110) / plot.height));
+    var room = innerHeight - 110, high = +drawing.dataset.high || plot.height;
+    var height = room < 0.6 * high && plot._subplots.yaxis.length === 1 ? room : high;
+    drawing.dataset.high = high;
+    drawing.style.minHeight = "";
+    if (plot.height !== height) Plotly.relayout(drawing, { height: height });
+    plot = drawing._fullLayout;
+    var scale = Math.min(1, Math.max(0.6, place.clientWidth / plot.width), room / plot.height);
     drawing.style.transform = scale < 1 ? "scale(" + scale + ")" : "";
     drawing.style.width = plot.width + "px";
     place.style.height = plot.height * scale + "px";

@@ -14,21 +14,33 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kdviz import chromium
-from kdviz.course.classroom.flavours import ANSWER, BINDER, QUESTION, exercise_cells, is_quiz, source, tags, unsolved
+from kdviz.course.classroom.flavours import (
+    ANSWER,
+    BINDER,
+    CHOICE,
+    QUESTION,
+    exercise_cells,
+    is_quiz,
+    source,
+    tags,
+    unsolved,
+)
 from kdviz.paths import PACKAGE, in_clone
 
 PLOTLY, HTML = "application/vnd.plotly.v1+json", "text/html"
 NEEDED = ("nbclient", "nbconvert", "nbformat", "latex2mathml", "pygments")
 LONG = 30  # words: of a longer paragraph a slide shows the first sentence
 CODE = 16  # lines: longer code is in the notes
+PRINTED = 30  # lines: of a longer print a slide shows the beginning
 SECONDS = 900  # for one cell of a lesson, and for one hand-out
 # a formula, or a piece of code in which a dollar is only a dollar
 MATH = re.compile(r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\n]+?)\$", re.DOTALL)
+TO_LESSON = re.compile(r'<a href="(?:(\w+)\.ipynb|\.\./[^"]+)">(.*?)</a>')
 HERE = Path(__file__).parent
 
 
@@ -55,7 +67,7 @@ def contents(kind: str, lessons: list[Path], log=print) -> Iterator[tuple[str, b
         notebook = executed(lesson, log)
         titles[lesson.stem] = title(notebook) or lesson.stem
         if kind == "slides":
-            yield f"{lesson.stem}.html", slide_page(notebook).encode()
+            yield f"{lesson.stem}.html", slide_page(notebook, [one.stem for one in lessons]).encode()
         else:
             yield f"{lesson.stem}.pdf", printed(hand_out(notebook), shared, browser)
     if kind == "slides":
@@ -141,19 +153,21 @@ def slides(notebook: dict) -> list[Slide]:
 
 def short(text: str) -> tuple[str, str]:
     """Markdown of a cell -> what a slide shows of it, and all of it for the notes where that is less."""
-    answers = [found.strip() for found in ANSWER.findall(text)]
-    blocks, shown = re.split(r"\n\s*\n", BINDER.sub("", ANSWER.sub("", text)).strip()), []
+    answers = [f"**Answer.** {found.strip()}" for found in ANSWER.findall(text)]
+    answers += [f"**{choice}** {why}" for choice, why in CHOICE.findall(text)]
+    blocks = re.split(r"\n\s*\n", CHOICE.sub(r"- \1", BINDER.sub("", ANSWER.sub("", text))).strip())
+    shown = []
     for block in blocks:
         plain = not block.startswith(("#", "$$", "-", "|", "*", ">", "1."))
         if plain and len(block.split()) > LONG:
             block = re.split(r"(?<=[.!?])\s+(?=[A-Z*$`])", block, maxsplit=1)[0]
         shown.append(block)
     notes = ["\n\n".join(blocks)] if shown != blocks else []
-    return "\n\n".join(shown), "\n\n".join(notes + [f"**Answer.** {one}" for one in answers])
+    return "\n\n".join(shown), "\n\n".join(notes + answers)
 
 
-def slide_page(notebook: dict) -> str:
-    """The HTML page of a lesson's slides."""
+def slide_page(notebook: dict, lessons: Container[str] = ()) -> str:
+    """The HTML page of a lesson's slides. lessons : those that have slides as well; a link to another becomes words"""
     sections = []
     made = slides(notebook)
     for number, one in enumerate(made, 1):
@@ -165,15 +179,21 @@ def slide_page(notebook: dict) -> str:
         '<nav aria-label="Slides"><a href="index.html">Lessons</a><button id="back">← Back</button>'
         '<output id="count"></output><button id="next">Next →</button><button id="notes">Notes (N)</button></nav>'
     )
-    return page(title(notebook), f'<main class="slides">{"".join(sections)}</main>{bar}', figures=True)
+    shown = TO_LESSON.sub(
+        lambda found: f'<a href="{found[1]}.html">{found[2]}</a>' if found[1] in lessons else found[2],
+        "".join(sections),
+    )
+    return page(title(notebook), f'<main class="slides">{shown}</main>{bar}', figures=True)
 
 
 def _add_code(slide: Slide, cell: dict) -> None:
-    drawn = [outputs_of(one) for one in joined(cell)]
+    outputs = joined(cell)
+    begun = [outputs_of(one, PRINTED) for one in outputs]
     figure = any(PLOTLY in one.get("data", {}) for one in cell.get("outputs", []))
     few = len(source(cell).splitlines()) <= CODE and not figure
     (slide.shown if few else slide.notes).append(code(source(cell)))
-    slide.shown += [one for one in drawn if one]
+    slide.shown += [one for one in begun if one]
+    slide.notes += [whole for whole, shown in zip(map(outputs_of, outputs), begun) if whole != shown]
     slide.figure |= figure
     slide.words += LONG * few  # code wants room
 
@@ -264,10 +284,13 @@ def joined(cell: dict) -> list[dict]:
     return made
 
 
-def outputs_of(output: dict) -> str:
-    """HTML of one output of a cell; empty for what only a notebook can show."""
+def outputs_of(output: dict, most: int | None = None) -> str:
+    """HTML of one output of a cell; empty for what only a notebook can show. most : lines of a print, None for all"""
     if output["output_type"] == "stream":
-        return f"<pre>{html.escape(''.join(output['text']))}</pre>"
+        lines = "".join(output["text"]).splitlines(keepends=True)
+        left = 0 if most is None else max(0, len(lines) - most)
+        end = f"… {left} lines more in the notes\n" if left else ""
+        return f"<pre>{html.escape(''.join(lines[: len(lines) - left]))}{end}</pre>"
     data = output.get("data", {})
     if PLOTLY in data:
         figure = {**data[PLOTLY], "config": {"responsive": True, "displaylogo": False}}
