@@ -44,6 +44,7 @@ async function render({ model, el }) {
   const draw = () => {
     drawing = drawing.then(async () => {
       const figure = structuredClone(model.get("figure"));      // plotly writes into what it is given
+      if (!figure.data) return;      // the first drawing failed: the message says why
       await Plotly.react(node, figure);
       node.setAttribute("role", "group");
       node.setAttribute("aria-label", figure.layout.meta.alt);

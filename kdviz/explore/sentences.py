@@ -36,7 +36,7 @@ class SentenceExplorer(Explorer):
     offered = EXAMPLES
 
     def __init__(self, models, text: str | None, beside=(), more=(), last=()):
-        self._choices = _choices(list(models) if isinstance(models, (list, tuple)) else [models])
+        self._choices = _choices(models)
         self._encoded: dict[tuple[str, tuple], list] = {}
         self.sentence = widgets.Text(
             value=self.offered[0] if text is None else text,
@@ -90,6 +90,7 @@ def _at_most(pixels: int) -> widgets.Layout:
 
 def _choices(models) -> dict[str, list]:
     """What the model picker offers: the first model beside each other one, and each of them alone."""
+    models = list(models) if isinstance(models, (list, tuple)) else [models]
     if not models:
         raise ValueError("no model to explore: pass one, or a list such as [teacher, student]")
     names = [model.name for model in models]
@@ -177,6 +178,9 @@ class LayerExplorer(SentenceExplorer):
     def __init__(self, models, text: str | None = None):
         self.view = widgets.Dropdown(options=["layers of one word", "paths of all words"], description="View")
         self.word = widgets.Dropdown(description="Word")
+        first = next(iter(_choices(models).values()))
+        if len({model.tokenizer_sha256 for model in first}) > 1:
+            self.view.value = self.view.options[1]  # all that can be drawn of them
         super().__init__(models, text, more=[self.view, self.word])
 
     def draw(self):

@@ -232,3 +232,27 @@ def measure(page, plot, measured) -> None:
         page.wait_for_function("count => window.times.length === count", arg=number + 1, timeout=PATIENCE)
         page.wait_for_timeout(50)
     measured["slider_p95_ms"] = round(float(np.percentile(page.evaluate("window.times"), 95)), 1)
+
+
+def test_an_explorer_whose_first_sentence_is_empty_draws_the_next_and_one_of_writers_the_next_word(lab, page):
+    rows = '{"prompt": ["3+4=", "8+8="], "completion": ["7", "16"]}'
+    cells = (
+        f"import kdviz as kd, pandas as pd\nrows = pd.DataFrame({rows})",
+        'task = kd.load_task(train=rows, dev=rows, test=rows, kind="language-modelling", tokenizer="characters")',
+        'kd.explore.word_relations(kd.load_teacher("minilm"), "")',
+        'kd.explore.next_words(kd.build_student(task, layers=2, hidden=16, heads=2), "3+4=")',
+    )
+    lab.put("first.ipynb", cells)
+    lab.run_all(page, "first.ipynb")
+    empty, writer = page.locator(".jp-OutputArea-output .widget-vbox").all()
+    assert "The sentence is empty" in empty.locator("[role=alert]").inner_text().replace("\xa0", " ")
+    empty.locator("input[type=text]").first.fill("not bad")
+    empty.locator("input[type=text]").first.press("Enter")
+    empty.locator(".js-plotly-plot .heatmaplayer").first.wait_for(timeout=PATIENCE, state="attached")
+    assert words_of(empty.locator(".js-plotly-plot")) == ["[CLS]", "not", "bad", "[SEP]"]
+    bars = writer.locator(".js-plotly-plot .bars .point")
+    count, plot = bars.count(), writer.locator(".js-plotly-plot")
+    assert count > 10 and plot.evaluate("node => node._fullLayout.sliders[0].steps.length") == 5
+    writer.locator("input[type=text]").first.fill("3+48")
+    writer.locator("input[type=text]").first.press("Enter")
+    page.wait_for_function("node => /4 8/.test(node.textContent.replace(/\\u00a0/g, ' '))", arg=plot.element_handle())

@@ -228,11 +228,12 @@ def test_models_that_cut_a_sentence_differently_stand_side_by_side(models, write
 
 def test_paths_of_models_that_cut_a_sentence_differently(models, writers):
     layers = kd.explore.layer_relations([models[0], writers[0]], "3+4")
-    assert "choose the paths" in layers.message.value.replace("\xa0", " ") and layers.figure is None
-    layers.view.value = "paths of all words"
+    assert layers.view.value == "paths of all words" and layers.message.value == ""
     names = {panel: [t.name.split(": ")[1] for t in layers.figure.data if t.xaxis == panel] for panel in ("x", "x2")}
     assert names["x"] == ["[CLS]", "3", "+", "4", "[SEP]"] and names["x2"][-3:] == ["3", "+", "4"]
     assert [len(t.x) for t in layers.figure.data] == [3] * len(layers.figure.data)
+    layers.view.value = "layers of one word"
+    assert "choose the paths" in layers.message.value.replace("\xa0", " ")
 
 
 def test_a_word_of_a_causal_model_sees_no_later_one(writers):
