@@ -113,9 +113,8 @@ class Rows:
         mask = np.arange(lengths.max()) < lengths[:, None]
         ids = np.full(mask.shape, self.pad_id, np.int64)
         types = np.zeros_like(ids)
-        for place, (text, length) in enumerate(zip(texts, lengths)):
-            ids[place, :length] = self.input_ids[text]
-            types[place, :length] = self.token_type_ids[text]
+        ids[mask] = np.concatenate([self.input_ids[text] for text in texts])
+        types[mask] = np.concatenate([self.token_type_ids[text] for text in texts])
         mask = mask.astype(np.int64)
         labels = self.kind.targets(self.labels[index], ids, mask)
         batch = Batch(*map(torch.from_numpy, (ids, mask, types, labels, index)))

@@ -167,7 +167,8 @@ def _distill(run: Context, resume, snapshots, snapshot_every, score) -> Run:
                 run.accelerator.log(numbers, step=row["step"])
             tracked = len(run.history)
         if run.folder is not None and run.accelerator.is_main_process:
-            checkpoint.save(run.folder / "checkpoint.safetensors", position | {"signature": signature})
+            state = position | {"run": run.state(), "signature": signature}
+            checkpoint.save(run.folder / "checkpoint.safetensors", state)
 
     chosen = train(run, scheduled, state, save)
     run.student.eval()

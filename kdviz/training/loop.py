@@ -10,7 +10,7 @@ from kdviz.training.phases import ScheduledPhase, new_optimizer
 
 
 def train(run: Context, scheduled: list[ScheduledPhase], resumed: dict | None, save) -> dict:
-    """Train `run.student` through all phases; `save(state)` is called at the end of each epoch and in between.
+    """Train `run.student` through all phases; `save(position)` is called at the end of each epoch and in between.
 
     Returns the dev scores of the student that is the result, and the step after which it stood (None: no step).
     """
@@ -32,6 +32,8 @@ def train(run: Context, scheduled: list[ScheduledPhase], resumed: dict | None, s
             if phase.restart == "best" and run.best["weights"] is not None:
                 run.student.load_state_dict(run.best["weights"])
             run.end_phase()
+        run.student.train()
+        run.added_modules.train()
         for step in range(begin, one.steps):
             run.at = run.step_info(number, phase, step, one.steps, one.first, total)
             run.take_snapshot()
@@ -41,7 +43,7 @@ def train(run: Context, scheduled: list[ScheduledPhase], resumed: dict | None, s
             if run.at.last_of_epoch:
                 score(run)
             if run.at.last_of_epoch or run.checkpoint_due():
-                save({"phase": number, "next": step + 1, "run": run.state()})
+                save({"phase": number, "next": step + 1})
     run.end_phase()
     chosen = len(run.history) - 1 if len(run.history) else None
     if method.returns == "best" and run.kept["weights"] is not None:
@@ -64,8 +66,8 @@ def one_step(run: Context, scheduled: ScheduledPhase, step: int, needs, student_
     here = drawn[rank::world]
     share = len(here) * world / len(drawn)  # the mean over processes is then the mean over rows
     batch = run.batch = run.rows(here if len(here) else drawn[:1])
-    run.student.train()
-    run.added_modules.train()
+    if not run.student.training:  # who looked at it on the way has left it so; to say it to every part takes a while
+        run.student.train()
     lr = scheduled.lr(step, settings.lr, settings.warmup)
     selected = method.select(batch, run)
     if selected is None:  # the step was the method's own
@@ -89,7 +91,8 @@ def one_step(run: Context, scheduled: ScheduledPhase, step: int, needs, student_
     numbers = torch.stack([loss.detach(), *(term.detach() for term in terms.values())]) * share
     if world > 1:
         numbers = average(run, numbers)
-    norm = accelerator.clip_grad_norm_(run.parameters(), settings.clip)
+    accelerator.unscale_gradients()
+    norm = torch.nn.utils.clip_grad_norm_(run.parameters(), settings.clip)
     for group in run.optimizer.param_groups:
         group["lr"] = lr
     run.optimizer.step()

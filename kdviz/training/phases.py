@@ -33,13 +33,14 @@ class ScheduledPhase:
 
 def new_optimizer(run: Context):
     """AdamW (fused), no decay for biases and norms."""
-    if run.optimizer is not None:  # not for nothing: it collects garbage, which takes longer than many a lesson's epoch
-        run.accelerator.free_memory()  # an earlier phase's optimiser would be unscaled again in half precision
     decayed = [p for p in run.parameters() if p.ndim > 1]
     free = [p for p in run.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": run.settings.weight_decay}, {"params": free, "weight_decay": 0.0}]
-    groups = [group for group in groups if group["params"]]
-    return run.accelerator.prepare(torch.optim.AdamW(groups, lr=run.settings.lr, fused=True))
+    optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=run.settings.lr, fused=True)
+    if run.accelerator.scaler is None:
+        return optimizer  # accelerate's wrapper looks twice a step on the disk for an optimiser that nobody uses here
+    run.accelerator.free_memory()  # an earlier phase's optimiser would be unscaled again in half precision
+    return run.accelerator.prepare(optimizer)
 
 
 def schedule_phases(run: Context, phases: list[Phase]) -> list[ScheduledPhase]:

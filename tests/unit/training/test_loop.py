@@ -318,6 +318,27 @@ def test_every_hook_is_called_as_documented():
     torch.testing.assert_close(teacher["logits"], other, atol=1e-5, rtol=1e-4)
 
 
+class Looker(kd.LabelsOnly):
+    """Writes down how the student stood at each step, and leaves it without dropout."""
+
+    def __init__(self):
+        self.stood = []
+
+    def loss(self, student, teacher, batch, ctx):
+        self.stood.append(all(part.training for part in ctx.student.modules()))
+        return super().loss(student, teacher, batch, ctx)
+
+    def after_step(self, ctx):
+        if ctx.at.step % 3 == 0:
+            ctx.student.eval()
+
+
+def test_a_student_trains_with_dropout_whoever_looked_at_it():
+    method = Looker()
+    tiny.distill(method, epochs=2, student=tiny.student().eval())
+    assert len(method.stood) > 5 and all(method.stood)
+
+
 def test_the_rate_warms_up_decays_and_is_shared_by_phases_that_say_so():
     class Plan(Method):
         def phases(self, epochs):
