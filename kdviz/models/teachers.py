@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from kdviz.data.task import Task
 
 
+WRITER = "reviewer"  # the language model that comes with kdviz
+
+
 def load_teacher(
     source: str | Path = "minilm", task: Task | None = None, *, checkpoint: int | None = None, device_map=None
 ) -> Model:
     """A pretrained transformer, ready to teach.
 
-    source : ``"minilm"`` (packaged, offline); ``"smollm2"``, a language model that `kdviz prefetch smollm2` brings; a
+    source : ``"minilm"`` (packaged, offline); ``"reviewer"``, a small language model that writes reviews on order
+             (`kdviz.course.orders`, offline); ``"smollm2"``, a larger one that `kdviz prefetch smollm2` brings; a
              local folder; or a hub id such as ``"google-bert/bert-base-uncased"`` (safetensors only, never remote
              code; taken from the cache when it is there)
     task   : gives the model a classifier over the task's labels. For the embedded tasks ``"minilm"`` comes adapted
@@ -49,7 +53,7 @@ def load_teacher(
         if checkpoint is not None:
             raise ValueError(f"task {task.name!r} is not embedded, so it has no trajectory; leave checkpoint out")
     else:
-        where = smollm2.folder if source == "smollm2" else cached_model
+        where = {"smollm2": smollm2.folder, WRITER: _writer_folder}.get(str(source), cached_model)
         folder = Path(source) if Path(source).is_dir() else where(str(source))
         name = Path(source).name
         if (folder / "model.json").is_file() and not (folder / "config.json").is_file():
@@ -62,6 +66,15 @@ def load_teacher(
             return model
     _check_safetensors(folder, source)
     return load_folder(folder, name, task, device_map)
+
+
+def _writer_folder(name: str) -> Path:
+    """Where the language model is that comes with kdviz. Raises FileNotFoundError, with the fix, when it is missing."""
+    folder = data_dir() / "teachers" / name
+    if not (folder / "model.json").is_file():
+        fix = restore(f"data/teachers/{name}", f"python -m data.make.{name}")
+        raise FileNotFoundError(f"{folder / 'model.json'} is missing; restore it with: {fix}")
+    return folder
 
 
 def load_student(task: Task) -> Model:
