@@ -42,7 +42,10 @@ def test_the_task_is_the_embedded_one():
 def test_shares_of_valid_reviews_and_of_those_as_ordered():
     one, five = "i walked out after twenty minutes .", "the plot is very clever ."
     assert (judge(one).stars, judge(five).stars) == (1, 5)
-    assert orders.shares(["★", "★★", "★★★★★", "★"], [one, one, five, "the plot"]) == {"valid": 0.75, "wanted": 0.5}
+    assert orders.shares(["★", "★★", "★★★★★", "★", "★"], [one, one, five, "the plot", one]) == {
+        "valid": 0.8,
+        "wanted": 0.6,
+    }
     with pytest.raises(ValueError, match="no completions"):
         orders.shares([], [])
 
