@@ -286,6 +286,7 @@ PRIMARY = {  # docs/trials.md, "What they say so far": block, task -> difference
     ("drafts", "order-2"): (4.0, 0.4, "seen here"),
     ("traces", "sums"): (27.5, 11.5, "seen here"),
     ("universal", "entail"): (-1.2, 2.2, "too noisy to tell"),
+    ("questions", "answers"): (11.9, 5.8, "seen here"),
 }
 # score, or a task of its own -> how many of its unit are one, and decimals; shares are told in points
 UNITS = {"modes": (1, 2), "bias": (1, 3), decoders.NAME: (1, 3)}
