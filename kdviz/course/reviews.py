@@ -15,12 +15,12 @@ found wrong is the first after which *no* review of the grammar goes on.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import NamedTuple
 
+from kdviz.disk import read_json
 from kdviz.paths import data_dir, restore
 
 STARS = (1, 2, 3, 4, 5)
@@ -184,14 +184,8 @@ def vocabulary() -> list[str]:
 
 @cache
 def _rules() -> dict:
-    path = data_dir() / "reviews" / "rules.json"
     fix = f"restore it with: {restore('data/reviews', 'python -m data.make.rules')}"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; {fix}")
-    try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}); {fix}") from error
+    return read_json(data_dir() / "reviews" / "rules.json", fix)
 
 
 def _pieces(text: str, **slots) -> tuple:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 
+from kdviz.disk import read_json
 from kdviz.paths import data_dir, restore
 
 TASKS = ("reviews", "entail")
@@ -26,10 +26,4 @@ def lexicon(task: str) -> dict:
 
 @cache
 def _read(path: Path) -> dict:
-    fix = f"Restore it with: {restore(f'data/{path.parent.name}', 'python -m data.make.words')}"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing. {fix}")
-    try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}). {fix}") from error
+    return read_json(path, f"restore it with: {restore(f'data/{path.parent.name}', 'python -m data.make.words')}")

@@ -67,7 +67,9 @@ def layer_path(states, *, sentence: int = 0) -> go.Figure:
         tokens, more = inputs.words([model])
         words = {place: theme.token_text(token) for place, token in enumerate(tokens) if kept[m][place]}
         giants = ", ".join(f"“{theme.visible(token)}”" for place, token in enumerate(tokens) if place not in words)
-        notes += more + ((f"left out, of vectors {GIANT} times as long as others: {giants}",) if giants else ())
+        notes += more + (
+            (f"left out, with vectors {GIANT} times as long as those of others: {giants}",) if giants else ()
+        )
         followed.append(inputs.spoken([tokens[place] for place in words]))
         path, share = principal_plane(hidden[m][:, list(words)])
         first = path if first is None else first

@@ -81,7 +81,7 @@ def chosen_word(groups, step: int, quantity: str, places: list[int], window: int
     places : for each group the place of its word; of angles it is the vertex
     """
     groups = [inputs.one_sentence(states) for states in groups]
-    models = {model.name: model for states in groups for model in states}
+    models = {(model.role, model.name): model for states in groups for model in states}
     sentences = len(groups) == 2 and (len(models) == 1 or len(groups[0]) == 2)
     panels, labels, shown, rows, notes, angles = [], [], [], [], (), quantity == ANGLES
     for number, (states, layers, place) in enumerate(zip(groups, inputs.facing_layers(groups), places, strict=True), 1):

@@ -30,7 +30,9 @@ def coloured_text(states, *, sentence: int = 0) -> go.Figure:
     """
     models = inputs.one_sentence(states, sentence)
     logs = next_log_probs(models)
-    views = {f"{ENTROPY}, {model.name}": -(log.exp() * log).sum(-1).numpy() for model, log in zip(models, logs)}
+    unlike = len({model.name for model in models}) == len(models)
+    names = [model.name if unlike else model.role for model in models]
+    views = {f"{ENTROPY}, {name}": -(log.exp() * log).sum(-1).numpy() for name, log in zip(names, logs)}
     if len(models) == 2:
         divergence = (logs[0].exp() * (logs[0] - logs[1])).sum(-1).numpy()
         accepted = torch.minimum(*(log.exp() for log in logs)).sum(-1).numpy()

@@ -347,7 +347,7 @@ def test_a_word_of_giant_vectors_is_left_out_of_the_paths_and_named():
     figure = kd.figures.layer_path([teacher, student])
     names = [trace.name for trace in figure.data]
     assert names == [f"{place}: {teacher.tokens[0][place]}" for place in (0, *range(2, 9))] * 2
-    assert "10 times as long as others: “word0”" in figure.layout.title.subtitle.text.replace("\xa0", " ")
+    assert "10 times as long as those of others: “word0”" in figure.layout.title.subtitle.text.replace("\xa0", " ")
     assert max(np.abs([trace.x for trace in figure.data]).ravel()) < 100
     assert "word0" not in figure.layout.meta["alt"]
 

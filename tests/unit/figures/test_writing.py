@@ -43,6 +43,12 @@ def test_colours_are_divergence_and_entropies_on_one_scale():
     assert len(alone.data) == 1 and not alone.layout.updatemenus
 
 
+def test_two_models_of_one_name_have_an_entropy_each():
+    pair = [writing_states(), replace(writing_states("student", seed=1), name="minilm")]
+    buttons = kd.figures.coloured_text(pair).layout.updatemenus[0].buttons
+    assert [button.label for button in buttons][2:] == ["entropy, teacher", "entropy, student"]
+
+
 def test_what_has_no_next_word_and_what_cannot_be_compared_is_refused():
     with pytest.raises(ValueError, match="'minilm' does not say the next word"):
         kd.figures.coloured_text(make_states())
