@@ -36,7 +36,7 @@ PLOTLY, HTML = "application/vnd.plotly.v1+json", "text/html"
 NEEDED = ("nbclient", "nbconvert", "nbformat", "latex2mathml", "pygments")
 LONG = 30  # words: of a longer paragraph a slide shows the first sentence
 CODE = 16  # lines: longer code is in the notes
-PRINTED = 30  # lines: of a longer print a slide shows the beginning
+PRINTED = 26  # lines: of a longer print a slide shows the beginning; code beside it has to fit into what is left
 SECONDS = 900  # for one cell of a lesson, and for one hand-out
 # a formula, or a piece of code in which a dollar is only a dollar
 MATH = re.compile(r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\n]+?)\$", re.DOTALL)
@@ -190,7 +190,9 @@ def _add_code(slide: Slide, cell: dict) -> None:
     outputs = joined(cell)
     begun = [outputs_of(one, PRINTED) for one in outputs]
     figure = any(PLOTLY in one.get("data", {}) for one in cell.get("outputs", []))
-    few = len(source(cell).splitlines()) <= CODE and not figure
+    lines = len(source(cell).splitlines())
+    printed = sum("".join(one["text"]).count("\n") for one in outputs if one["output_type"] == "stream")
+    few = lines <= CODE and lines + min(printed, PRINTED) <= PRINTED and not figure
     (slide.shown if few else slide.notes).append(code(source(cell)))
     slide.shown += [one for one in begun if one]
     slide.notes += [whole for whole, shown in zip(map(outputs_of, outputs), begun) if whole != shown]
