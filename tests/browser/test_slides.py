@@ -14,7 +14,7 @@ from tests.course.test_exercises import NOTEBOOKS
 
 
 @pytest.fixture
-def slides(tmp_path):
+def lesson():
     """Lesson 02, each of its drawing cells with a picture as if it had been run, and what is much too high."""
     lesson = json.loads(json.dumps(NOTEBOOKS["02_word_relation"]))
     for cell in lesson["cells"]:
@@ -28,6 +28,11 @@ def slides(tmp_path):
     printed = {"output_type": "stream", "name": "stdout", "text": [f"line {n}\n" for n in range(66)]}
     for place, output in enumerate(({"output_type": "display_data", "data": {pages.PLOTLY: high}}, printed)):
         lesson["cells"].append({"cell_type": "code", "metadata": {}, "source": f"{place}", "outputs": [output]})
+    return lesson
+
+
+@pytest.fixture
+def slides(tmp_path, lesson):
     return write_slides(tmp_path, lesson)
 
 
@@ -41,3 +46,12 @@ def test_every_slide_fits_and_every_figure_is_drawn(page, slides, shots):
     assert names.count() == 33 and names.first.bounding_box()["height"] > 10, "letters that can be read from afar"
     page.keyboard.press("n")
     assert page.locator("section.now .notes").is_visible()
+
+
+def test_a_figure_of_a_hand_out_fits_on_its_sheet(page, slides, lesson):
+    sheet = slides.with_name("hand_out.html")
+    sheet.write_text(pages.hand_out(lesson), encoding="utf-8")
+    page.goto(sheet.as_uri())
+    page.locator(".figure").last.locator(".gtitle").first.wait_for(timeout=60_000)
+    heights = page.locator(".figure").evaluate_all("nodes => nodes.map(node => node.getBoundingClientRect().height)")
+    assert len(heights) >= 5 and max(heights) < (297 - 2 * 16) / 25.4 * 96, "mm of A4 within its margins, as pixels"

@@ -6,6 +6,8 @@ function draw(place) {
   figure.layout.autosize = true;
   if (document.querySelector(".hand-out")) {
     figure.layout.width = Math.min(figure.layout.width || 680, 680);
+    figure.layout.height = Math.min(figure.layout.height || 450, 940);      // pixels of a sheet of A4, within its margins
+    place.querySelector("div").style.minHeight = "";
     figure.config.displayModeBar = false;
   }
   Plotly.newPlot(place.querySelector("div"), figure);
