@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from docs.book import build as book
 from docs.lessons import minutes
 from docs.lessons.execute import BUDGET, Result, execute
 from tests.browser.pages import assert_page_works
+from tests.browser.slides import assert_every_slide_fits, write_slides
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -47,6 +49,8 @@ def test_a_lesson_runs_within_memory_and_size_and_becomes_a_page(path, tmp_path,
     assert result.over_budget(("peak_mb", "size_kb")) == []
     book.write([tmp_path / path.name], shelf / "book")
     assert_page_works(page, shelf / "book" / "notebooks" / f"{path.stem}.html")
+    executed = json.loads((tmp_path / path.name).read_text(encoding="utf-8"))
+    assert_every_slide_fits(page, write_slides(tmp_path / "slides", executed))
 
 
 # ---- how it is stored ----------------------------------------------------------------------------------------------
