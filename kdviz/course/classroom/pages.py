@@ -36,7 +36,7 @@ PLOTLY, HTML = "application/vnd.plotly.v1+json", "text/html"
 NEEDED = ("nbclient", "nbconvert", "nbformat", "latex2mathml", "pygments")
 LONG = 30  # words: of a longer paragraph a slide shows the first sentence
 CODE = 16  # lines: longer code is in the notes
-PRINTED = 26  # lines: of a longer print a slide shows the beginning; code beside it has to fit into what is left
+PRINTED = 24  # lines: of a longer print a slide shows the beginning; code beside it has to fit into what is left
 SECONDS = 900  # for one cell of a lesson, and for one hand-out
 # a formula, or a piece of code in which a dollar is only a dollar
 MATH = re.compile(r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\n]+?)\$", re.DOTALL)
