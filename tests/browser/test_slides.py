@@ -39,7 +39,7 @@ def slides(tmp_path, lesson):
 def test_every_slide_fits_and_every_figure_is_drawn(page, slides, shots):
     assert assert_every_slide_fits(page, slides) >= 4
     page.screenshot(path=shots / "slide.png")
-    assert "… 42 lines more in the notes" in page.locator("section.now > div pre").last.inner_text()
+    assert "… 40 lines more in the notes" in page.locator("section.now > div pre").last.inner_text()
     assert "line 65" in page.locator("section.now .notes").text_content()
     page.keyboard.press("ArrowLeft")
     names = page.locator("section.now .ytick text")

@@ -80,7 +80,7 @@ def test_what_is_on_a_slide_and_what_is_in_the_notes():
     assert [one.figure for one in made] == [number == 2 for number in range(7)]
 
 
-@pytest.mark.parametrize(("lines", "where"), [(10, "shown"), (14, "notes")])
+@pytest.mark.parametrize(("lines", "where"), [(14, "shown"), (18, "notes")])
 def test_code_beside_a_long_print_is_in_the_notes(lines, where):
     made = pages.Slide()
     pages._add_code(made, cell("code", "a = 1\n" * 12, printed("1\n" * lines)))

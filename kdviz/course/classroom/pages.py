@@ -36,7 +36,7 @@ PLOTLY, HTML = "application/vnd.plotly.v1+json", "text/html"
 NEEDED = ("nbclient", "nbconvert", "nbformat", "latex2mathml", "pygments")
 LONG = 30  # words: of a longer paragraph a slide shows the first sentence
 CODE = 16  # lines: longer code is in the notes
-PRINTED = 24  # lines: of a longer print a slide shows the beginning; code beside it has to fit into what is left
+PRINTED = 26  # lines: of a longer print a slide shows the beginning; code beside it has to fit into what is left
 SECONDS = 900  # for one cell of a lesson, and for one hand-out
 # a formula, or a piece of code in which a dollar is only a dollar
 MATH = re.compile(r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\n]+?)\$", re.DOTALL)
@@ -138,7 +138,8 @@ def slides(notebook: dict) -> list[Slide]:
             continue
         parts = QUESTION.split(source(cell)) if is_quiz(cell) else [source(cell)]
         for number, part in enumerate(parts):
-            full = cell["cell_type"] == "code" and (made[-1].figure or made[-1].words >= LONG)
+            crowded = made[-1].figure or made[-1].words >= LONG or printed_lines(cell) > PRINTED // 2
+            full = cell["cell_type"] == "code" and crowded
             if made[-1].shown and (kind in ("slide", "subslide") or number or full):
                 made.append(Slide())
             if cell["cell_type"] == "markdown":
@@ -190,14 +191,19 @@ def _add_code(slide: Slide, cell: dict) -> None:
     outputs = joined(cell)
     begun = [outputs_of(one, PRINTED) for one in outputs]
     figure = any(PLOTLY in one.get("data", {}) for one in cell.get("outputs", []))
-    lines = len(source(cell).splitlines())
-    printed = sum("".join(one["text"]).count("\n") for one in outputs if one["output_type"] == "stream")
+    lines, printed = len(source(cell).splitlines()), printed_lines(cell)
     few = lines <= CODE and lines + min(printed, PRINTED) <= PRINTED and not figure
     (slide.shown if few else slide.notes).append(code(source(cell)))
     slide.shown += [one for one in begun if one]
     slide.notes += [whole for whole, shown in zip(map(outputs_of, outputs), begun) if whole != shown]
     slide.figure |= figure
-    slide.words += LONG * few  # code wants room
+    slide.words += LONG * (few or printed > 0)  # code and prints want room
+
+
+def printed_lines(cell: dict) -> int:
+    """How many lines a cell printed."""
+    outputs = [one for one in cell.get("outputs", []) if one["output_type"] == "stream"]
+    return sum("".join(one["text"]).count("\n") for one in outputs)
 
 
 # ---- hand-outs -----------------------------------------------------------------------------------------------------
